@@ -1,0 +1,193 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+
+#include "common/base/file_system.h"
+
+namespace logtail::base {
+namespace {
+
+constexpr size_t kMaxParts = 512;  // of one pwritev; below every IOV_MAX
+
+FileInfo toInfo(const struct stat& st) {
+  FileInfo info;
+  info.size = static_cast<uint64_t>(st.st_size);
+  info.inode = st.st_ino;
+  info.device = st.st_dev;
+  info.modifiedNanos = st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
+  info.isDirectory = S_ISDIR(st.st_mode);
+  return info;
+}
+
+class PosixFile final : public File {
+ public:
+  PosixFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  ~PosixFile() override { ::close(fd_); }
+
+  Result<size_t> readAt(uint64_t offset, std::span<char> into) override {
+    size_t done = 0;
+    while (done < into.size()) {
+      const ssize_t n = ::pread(fd_, into.data() + done, into.size() - done,
+                                static_cast<off_t>(offset + done));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return errnoError(errno, "read " + path_);
+      if (n == 0) break;
+      done += static_cast<size_t>(n);
+    }
+    return done;
+  }
+
+  Status writeAt(uint64_t offset, std::span<const std::string_view> parts) override {
+    std::vector<iovec> vectors;
+    vectors.reserve(std::min(parts.size(), kMaxParts));
+    size_t next = 0;
+    while (next < parts.size()) {
+      vectors.clear();
+      size_t bytes = 0;
+      for (; next < parts.size() && vectors.size() < kMaxParts; ++next) {
+        if (parts[next].empty()) continue;
+        vectors.push_back({const_cast<char*>(parts[next].data()), parts[next].size()});
+        bytes += parts[next].size();
+      }
+      LOGTAIL_TRY(writeVectors(offset, vectors));
+      offset += bytes;
+    }
+    return {};
+  }
+
+  Status syncData() override {
+    if (::fdatasync(fd_) != 0) return Status(Errc::kStop, errnoError(errno, "fdatasync " + path_).message);
+    return {};
+  }
+
+  Status truncate(uint64_t size) override {
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return errnoError(errno, "truncate " + path_);
+    return {};
+  }
+
+  Status allocate(uint64_t size) override {
+    const int failed = ::posix_fallocate(fd_, 0, static_cast<off_t>(size));
+    if (failed != 0) return errnoError(failed, "allocate " + path_);
+    return {};
+  }
+
+  Result<FileInfo> info() override {
+    struct stat st;
+    if (::fstat(fd_, &st) != 0) return errnoError(errno, "stat " + path_);
+    return toInfo(st);
+  }
+
+ private:
+  Status writeVectors(uint64_t offset, std::vector<iovec>& vectors) {
+    size_t first = 0;
+    while (first < vectors.size()) {
+      const ssize_t n = ::pwritev(fd_, vectors.data() + first,
+                                  static_cast<int>(vectors.size() - first),
+                                  static_cast<off_t>(offset));
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) return errnoError(errno, "write " + path_);
+      offset += static_cast<uint64_t>(n);
+      auto left = static_cast<size_t>(n);
+      while (first < vectors.size() && left >= vectors[first].iov_len) left -= vectors[first++].iov_len;
+      if (left > 0) {
+        vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
+        vectors[first].iov_len -= left;
+      }
+    }
+    return {};
+  }
+
+  int fd_;
+  std::string path_;
+};
+
+class PosixFileSystem final : public FileSystem {
+ public:
+  Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
+    int flags = O_CLOEXEC;
+    switch (mode) {
+      case OpenMode::kRead: flags |= O_RDONLY; break;
+      case OpenMode::kReadWrite: flags |= O_RDWR; break;
+      case OpenMode::kCreate: flags |= O_RDWR | O_CREAT; break;
+      case OpenMode::kCreateExclusive: flags |= O_RDWR | O_CREAT | O_EXCL; break;
+    }
+    const int fd = ::open(path.c_str(), flags, 0600);
+    if (fd < 0 && errno == EEXIST) return Error{Errc::kFixInput, "open " + path + ": exists"};
+    if (fd < 0) return errnoError(errno, "open " + path);
+    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+  }
+
+  Status rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return errnoError(errno, "rename " + from + " to " + to);
+    return {};
+  }
+
+  Status remove(const std::string& path) override {
+    if (std::remove(path.c_str()) != 0) return errnoError(errno, "remove " + path);
+    return {};
+  }
+
+  Status createDirectories(const std::string& path) override {
+    if (auto have = info(path); have.ok()) {
+      if (have->isDirectory) return {};
+      return {Errc::kFixInput, path + ": is not a directory"};
+    }
+    const std::string parent = directoryOf(path);
+    if (parent != path) LOGTAIL_TRY(createDirectories(parent));
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errnoError(errno, "mkdir " + path);
+    return syncDirectory(parent);
+  }
+
+  Status syncDirectory(const std::string& path) override {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return errnoError(errno, "open " + path);
+    const int failed = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    if (failed != 0) return {Errc::kStop, errnoError(failed, "fsync " + path).message};
+    return {};
+  }
+
+  Result<std::vector<std::string>> list(const std::string& path) override {
+    DIR* directory = ::opendir(path.c_str());
+    if (directory == nullptr) return errnoError(errno, "list " + path);
+    std::vector<std::string> names;
+    errno = 0;
+    while (const dirent* entry = ::readdir(directory)) {
+      const std::string_view name = entry->d_name;
+      if (name != "." && name != "..") names.emplace_back(name);
+    }
+    const int failed = errno;
+    ::closedir(directory);
+    if (failed != 0) return errnoError(failed, "list " + path);
+    std::sort(names.begin(), names.end());
+    return names;
+  }
+
+  Result<FileInfo> info(const std::string& path) override {
+    struct stat st;
+    if (::stat(path.c_str(), &st) != 0) return errnoError(errno, "stat " + path);
+    return toInfo(st);
+  }
+
+  Result<SpaceInfo> space(const std::string& path) override {
+    struct statvfs st;
+    if (::statvfs(path.c_str(), &st) != 0) return errnoError(errno, "statvfs " + path);
+    return SpaceInfo{st.f_blocks * st.f_frsize, st.f_bavail * st.f_frsize};
+  }
+};
+
+}  // namespace
+
+FileSystem& posixFileSystem() {
+  static PosixFileSystem fs;
+  return fs;
+}
+
+}  // namespace logtail::base
