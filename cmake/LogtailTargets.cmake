@@ -3,6 +3,13 @@
 # logtail_test(name SOURCES ... DEPS ...):         a GoogleTest binary, its cases listed one by one.
 # logtail_fuzzer(name SOURCE f.cc CORPUS dir DEPS): a libFuzzer target, or a replay of its corpus.
 
+# The base directory makes a build of another clone of the same commit hit as well.
+find_program(LOGTAIL_CCACHE ccache)
+if(LOGTAIL_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER "${CMAKE_COMMAND}" -E env
+    "CCACHE_BASEDIR=${CMAKE_SOURCE_DIR}" CCACHE_NOHASHDIR=1 "${LOGTAIL_CCACHE}")
+endif()
+
 add_library(logtail_flags INTERFACE)
 target_compile_options(logtail_flags INTERFACE
   -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Werror
@@ -48,6 +55,7 @@ endfunction()
 
 function(logtail_fuzzer name)
   cmake_parse_arguments(arg "" "SOURCE;CORPUS" "DEPS" ${ARGN})
+  get_filename_component(arg_CORPUS "${arg_CORPUS}" ABSOLUTE)
   if(LOGTAIL_FUZZ)
     add_executable(${name} ${arg_SOURCE})
     target_link_options(${name} PRIVATE -fsanitize=fuzzer)
