@@ -29,6 +29,15 @@ class MemoryBudget {
     }
     ~Reservation() { release(); }
     uint64_t bytes() const { return bytes_; }
+    // Takes `more` bytes on top; false and unchanged when they are not to be had.
+    [[nodiscard]] bool grow(MemoryBudget& budget, uint64_t more) {
+      Reservation step = budget.reserve(more);
+      if (!step) return false;
+      budget_ = &budget;
+      bytes_ += std::exchange(step.bytes_, 0);
+      step.budget_ = nullptr;
+      return true;
+    }
     explicit operator bool() const { return budget_ != nullptr; }
     void release() {
       if (budget_ != nullptr) budget_->used_.fetch_sub(bytes_, std::memory_order_relaxed);

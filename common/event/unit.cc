@@ -123,11 +123,9 @@ base::Status UnitReader::readBlock(size_t index, std::vector<Record>& out) {
   if (block.records > columns.size()) return damaged("record count");
   const std::string_view flags = columns.substr(0, block.records);
   base::Decoder in(columns.substr(block.records));
-  out.reserve(block.records);
-  uint64_t expected = block.from;
-  int64_t time = block.observedNanos;
+  out.resize(block.records);
   for (uint32_t i = 0; i < block.records; ++i) {
-    Record record;
+    Record& record = out[i];
     record.flags = static_cast<uint8_t>(flags[i]);
     record.generation = block.generation;
     if ((record.flags & kRecordForeign) != 0) {
@@ -135,17 +133,25 @@ base::Status UnitReader::readBlock(size_t index, std::vector<Record>& out) {
       record.generation.epoch = static_cast<uint32_t>(in.varint());
       record.offset = in.varint();
     } else {
-      record.offset = expected + static_cast<uint64_t>(in.signedVarint());
+      record.offset = static_cast<uint64_t>(in.signedVarint());  // a delta, summed below
     }
+  }
+  uint64_t expected = block.from;
+  for (Record& record : out) {
     const uint64_t length = in.varint();
-    time = static_cast<int64_t>(static_cast<uint64_t>(time) + static_cast<uint64_t>(in.signedVarint()));
-    record.timeNanos = time;
-    if (!in.ok() || length > messages.size()) return damaged("malformed columns");
+    if (length > messages.size()) return damaged("message length");
     record.message = messages.substr(0, length);
     messages.remove_prefix(length);
-    if ((record.flags & kRecordForeign) == 0) expected = record.offset + length;
-    out.push_back(record);
+    if ((record.flags & kRecordForeign) != 0) continue;
+    record.offset += expected;
+    expected = record.offset + length;
   }
+  auto time = static_cast<uint64_t>(block.observedNanos);
+  for (Record& record : out) {
+    time += static_cast<uint64_t>(in.signedVarint());
+    record.timeNanos = static_cast<int64_t>(time);
+  }
+  if (!in.ok()) return damaged("malformed columns");
   if (in.remaining() != 0 || !messages.empty()) return damaged("columns do not match the body");
   return {};
 }

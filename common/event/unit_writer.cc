@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace logtail::event {
 
@@ -25,11 +26,27 @@ UnitWriter::UnitWriter(int compressionLevel)
     : compressor_(std::make_unique<Compressor>(compressionLevel)),
       body_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)),
       flags_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)),
-      varints_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)),
-      flagsAt_(flags_.get()),
-      varintsAt_(varints_.get()) {}
+      wheres_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)),
+      lengths_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)),
+      times_(std::make_unique_for_overwrite<char[]>(kMaxUnitRaw)) {
+  resetColumns();
+}
 
 UnitWriter::~UnitWriter() = default;
+
+void UnitWriter::resetColumns() {
+  flagsAt_ = flags_.get();
+  wheresAt_ = wheres_.get();
+  lengthsAt_ = lengths_.get();
+  timesAt_ = times_.get();
+}
+
+void UnitWriter::discard() {
+  headers_.clear();
+  size_ = 0;
+  open_ = false;
+  resetColumns();
+}
 
 void UnitWriter::beginBlock(const BlockHeader& start) {
   LOGTAIL_ASSERT(!open_ && hasRoomForBlock());
@@ -43,8 +60,7 @@ void UnitWriter::beginBlock(const BlockHeader& start) {
   block.configEpoch = start.configEpoch;
   open_ = true;
   blockStart_ = size_;
-  flagsAt_ = flags_.get();
-  varintsAt_ = varints_.get();
+  resetColumns();
   seed_ = identitySeed(block.stream, block.generation);
   expectedOffset_ = block.from;
   previousTime_ = block.observedNanos;
@@ -53,8 +69,8 @@ void UnitWriter::beginBlock(const BlockHeader& start) {
 void UnitWriter::append(int64_t timeNanos, uint64_t offset, uint8_t flags, std::string_view message,
                         uint64_t rawBytes, uint64_t seed) {
   BlockHeader& block = headers_.back();
-  varintsAt_ = base::storeVarint(varintsAt_, message.size());
-  varintsAt_ = base::storeVarint(varintsAt_, base::zigzag(timeNanos - previousTime_));
+  lengthsAt_ = base::storeVarint(lengthsAt_, message.size());
+  timesAt_ = base::storeVarint(timesAt_, base::zigzag(timeNanos - previousTime_));
   previousTime_ = timeNanos;
   *flagsAt_++ = static_cast<char>(flags);
   std::memcpy(body_.get() + size_, message.data(), message.size());
@@ -71,17 +87,17 @@ void UnitWriter::append(int64_t timeNanos, uint64_t offset, uint8_t flags, std::
 
 void UnitWriter::add(int64_t timeNanos, uint64_t offset, uint8_t flags, std::string_view message,
                      uint64_t rawBytes) {
-  varintsAt_ = base::storeVarint(
-      varintsAt_, base::zigzag(static_cast<int64_t>(offset - expectedOffset_)));
+  wheresAt_ = base::storeVarint(wheresAt_,
+                                base::zigzag(static_cast<int64_t>(offset - expectedOffset_)));
   expectedOffset_ = offset + message.size();
   append(timeNanos, offset, flags, message, rawBytes, seed_);
 }
 
 void UnitWriter::addForeign(int64_t timeNanos, const GenerationId& generation, uint64_t offset,
                             uint8_t flags, std::string_view message, uint64_t rawBytes) {
-  base::storeFixed(varintsAt_, generation.fingerprint);
-  varintsAt_ = base::storeVarint(varintsAt_ + 8, generation.epoch);
-  varintsAt_ = base::storeVarint(varintsAt_, offset);
+  base::storeFixed(wheresAt_, generation.fingerprint);
+  wheresAt_ = base::storeVarint(wheresAt_ + 8, generation.epoch);
+  wheresAt_ = base::storeVarint(wheresAt_, offset);
   append(timeNanos, offset, flags | kRecordForeign, message, rawBytes,
          identitySeed(headers_.back().stream, generation));
 }
@@ -107,13 +123,13 @@ const BlockHeader& UnitWriter::endBlock(uint64_t to, const ChannelStates& channe
   block.flags = flags;
   block.messageBytes = static_cast<uint32_t>(size_ - blockStart_);
   block.columnBytes = static_cast<uint32_t>(columnBytes());
-  const auto flagBytes = static_cast<size_t>(flagsAt_ - flags_.get());
-  const auto varintBytes = static_cast<size_t>(varintsAt_ - varints_.get());
-  std::memcpy(body_.get() + size_, flags_.get(), flagBytes);
-  std::memcpy(body_.get() + size_ + flagBytes, varints_.get(), varintBytes);
-  size_ += flagBytes + varintBytes;
-  flagsAt_ = flags_.get();
-  varintsAt_ = varints_.get();
+  for (const auto& [column, end] : {std::pair{flags_.get(), flagsAt_}, {wheres_.get(), wheresAt_},
+                                    {lengths_.get(), lengthsAt_}, {times_.get(), timesAt_}}) {
+    const auto bytes = static_cast<size_t>(end - column);
+    std::memcpy(body_.get() + size_, column, bytes);
+    size_ += bytes;
+  }
+  resetColumns();
   open_ = false;
   return block;
 }

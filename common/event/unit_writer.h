@@ -2,7 +2,8 @@
 // Builds one unit: blocks of one or several streams, their messages gathered into one body.
 //
 // Flow: record assembler -> UnitWriter -> sealed unit -> shipper. Owned by one tail worker, reused
-// for every unit; its memory is fixed at construction (about 3 * kMaxUnitRaw with the compressor).
+// for every unit; its memory is fixed at construction (five times kMaxUnitRaw, touched as far as it is used, and the
+// compressor).
 // The caller asks fits() before add(): that is the only bound check on the hot path.
 
 #include <cstdint>
@@ -57,24 +58,32 @@ class UnitWriter {
 
   // Seals the unit into `out` (replaced) and starts over empty. Needs at least one block, none open.
   void seal(std::string& out);
+  // Starts over empty; what was added is gone.
+  void discard();
 
   static constexpr size_t kMaxRecordColumns = 64;  // bytes of columns one record may take
 
  private:
   struct Compressor;
   size_t columnBytes() const {
-    return static_cast<size_t>((flagsAt_ - flags_.get()) + (varintsAt_ - varints_.get()));
+    return static_cast<size_t>((flagsAt_ - flags_.get()) + (wheresAt_ - wheres_.get()) +
+                               (lengthsAt_ - lengths_.get()) + (timesAt_ - times_.get()));
   }
+  void resetColumns();
   void append(int64_t timeNanos, uint64_t offset, uint8_t flags, std::string_view message,
               uint64_t rawBytes, uint64_t seed);
 
   std::unique_ptr<Compressor> compressor_;
   std::unique_ptr<char[]> body_;      // kMaxUnitRaw: closed blocks, then messages of the open one
   size_t size_ = 0;                   // bytes used of body_
-  std::unique_ptr<char[]> flags_;     // columns of the open block
-  std::unique_ptr<char[]> varints_;
+  std::unique_ptr<char[]> flags_;     // columns of the open block, each kMaxUnitRaw
+  std::unique_ptr<char[]> wheres_;
+  std::unique_ptr<char[]> lengths_;
+  std::unique_ptr<char[]> times_;
   char* flagsAt_;
-  char* varintsAt_;
+  char* wheresAt_;
+  char* lengthsAt_;
+  char* timesAt_;
   std::vector<BlockHeader> headers_;
   bool open_ = false;
   size_t blockStart_ = 0;      // of the open block's messages in body_
