@@ -1,0 +1,143 @@
+#include "common/config/spec.h"
+
+#include <algorithm>
+#include <numeric>
+
+namespace logtail::config {
+namespace {
+
+constexpr size_t kMaxId = 63;
+
+size_t editDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), 0);
+  for (size_t i = 0; i < a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (size_t j = 0; j < b.size(); ++j) {
+      const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, diagonal + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+// What an unknown key should have been: the nearest name first, when one is near.
+std::string knownKeys(const StructSpec& spec, std::string_view extraKey, std::string_view wrong) {
+  std::vector<std::string> names;
+  for (const FieldSpec& field : spec.fields) names.push_back(field.name);
+  if (!extraKey.empty()) names.emplace_back(extraKey);
+  std::string text = "a key that is " + oneOf(names);
+  for (const std::string& name : names) {
+    if (editDistance(name, wrong) <= 2) return text + " (did you mean \"" + name + "\"?)";
+  }
+  return text;
+}
+
+const Node& blamed(const Node& node, std::string_view path) {
+  const Node* at = &node;
+  while (!path.empty()) {
+    const size_t dot = path.find('.');
+    const Node* next = at->find(path.substr(0, dot));
+    if (next == nullptr) break;
+    at = next;
+    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
+  }
+  return *at;
+}
+
+base::Status readFields(const StructSpec& spec, const Place& place, const Node& node,
+                        void* object) {
+  for (const FieldSpec& field : spec.fields) {
+    const Node* child = node.find(field.name);
+    Place at = place.at(field.name);
+    at.hidden = place.hidden || field.secret;
+    if (child != nullptr) {
+      LOGTAIL_TRY(field.read(at, *child, object));
+    } else if (field.required) {
+      return configError(place.file, node.line, at.path, "", field.type() + "; it must be given");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+base::Error Place::error(const Node& node, const std::string& expected) const {
+  std::string_view value = node.text;
+  if (node.kind == Node::Kind::kList) value = "[...]";
+  if (node.kind == Node::Kind::kMap) value = "{...}";
+  if (hidden) value = "***";
+  return configError(file, node.line, path, value, expected);
+}
+
+const FieldSpec* StructSpec::find(std::string_view fieldName) const {
+  for (const FieldSpec& field : fields) {
+    if (field.name == fieldName) return &field;
+  }
+  return nullptr;
+}
+
+base::Status readStruct(const StructSpec& spec, const Place& place, const Node& node, void* object,
+                        std::string_view extraKey) {
+  if (node.kind != Node::Kind::kMap && node.kind != Node::Kind::kNull) {
+    return place.error(node, "a map of settings");
+  }
+  for (const Node& child : node.children) {
+    if (spec.find(child.key) != nullptr || child.key == extraKey) continue;
+    Place at = place.at(child.key);
+    Node key = child;
+    key.line = child.keyLine;
+    return at.error(key, knownKeys(spec, extraKey, child.key));
+  }
+  LOGTAIL_TRY(readFields(spec, place, node, object));
+  for (const auto& rule : spec.rules) {
+    const std::optional<Problem> problem = rule(object);
+    if (!problem) continue;
+    return place.at(problem->path).error(blamed(node, problem->path), problem->expected);
+  }
+  return {};
+}
+
+base::Status checkContainer(const Place& place, const Node& node, Node::Kind kind,
+                            const Range<size_t>& count, const std::string& type) {
+  const bool fits = node.kind == kind || node.kind == Node::Kind::kNull;
+  if (fits && count.contains(node.children.size())) return {};
+  return place.error(node, type);
+}
+
+base::Status checkId(const Place& map, const Node& entry) {
+  const auto isIdByte = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-' || c == '.';
+  };
+  const std::string& id = entry.key;
+  if (!id.empty() && id.size() <= kMaxId && id[0] != '.' &&
+      std::all_of(id.begin(), id.end(), isIdByte)) {
+    return {};
+  }
+  return configError(map.file, entry.keyLine, map.path, id,
+                     "an id of 1 to 63 letters, digits, '_', '-' or '.'");
+}
+
+base::Result<size_t> pickVariant(const Place& place, const Node& entry,
+                                 const std::vector<std::shared_ptr<const StructSpec>>& specs) {
+  const Node* type = entry.find("type");
+  std::vector<std::string> names;
+  for (size_t i = 0; i < specs.size(); ++i) {
+    if (specs[i]->name == (type == nullptr ? entry.key : type->text)) return i;
+    names.push_back(specs[i]->name);
+  }
+  if (type != nullptr) return place.at("type").error(*type, oneOf(names));
+  return configError(place.file, entry.keyLine, place.at("type").path, entry.key,
+                     oneOf(names) + "; without `type` the id is the type");
+}
+
+std::string oneOf(const std::vector<std::string>& names) {
+  std::string text = "one of ";
+  for (size_t i = 0; i < names.size(); ++i) text.append(i == 0 ? "" : ", ").append(names[i]);
+  return text;
+}
+
+}  // namespace logtail::config
