@@ -1,0 +1,154 @@
+#include "common/wal/commit_log.h"
+
+#include "common/base/log.h"
+
+namespace logtail::wal {
+namespace {
+
+size_t weight(const Entry& entry) { return kEntryHeaderBytes + entry.payloadBytes(); }
+
+}  // namespace
+
+CommitLog::CommitLog(std::unique_ptr<QueueWriter> writer, SegmentList& list, Options options)
+    : writer_(std::move(writer)),
+      list_(list),
+      options_(options),
+      queueId_(writer_->queueId()),
+      epoch_(writer_->epoch()),
+      firstSequence_(writer_->nextSequence()),
+      nextSequence_(firstSequence_),
+      thread_([this] { loop(); }) {}
+
+CommitLog::~CommitLog() { stop(); }
+
+base::Result<uint64_t> CommitLog::append(Entry entry, DurableCallback durable) {
+  const size_t bytes = weight(entry);
+  const std::lock_guard lock(mutex_);
+  if (refused_ || stopped_) return base::Error{base::Errc::kStop, "the queue is closed"};
+  if (full_ || (waitingBytes_ > 0 && waitingBytes_ + bytes > options_.highWatermarkBytes)) {
+    roomWanted_ = true;
+    return base::Error{base::Errc::kPushBack,
+                       full_ ? "the queue has no room" : "the queue's disk is behind"};
+  }
+  const uint64_t sequence = nextSequence_++;
+  waitingBytes_ += bytes;
+  filling_.push_back({sequence, std::move(entry), std::move(durable)});
+  if (filling_.size() == 1) wake_.notify_one();
+  return sequence;
+}
+
+void CommitLog::setOnRoom(std::function<void()> onRoom) {
+  const std::lock_guard lock(mutex_);
+  onRoom_ = std::move(onRoom);
+}
+
+void CommitLog::run(std::function<void(QueueWriter&)> task) {
+  const std::lock_guard lock(mutex_);
+  tasks_.push_back(std::move(task));
+  wake_.notify_one();
+}
+
+void CommitLog::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    refused_ = true;
+    wake_.notify_one();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+uint64_t CommitLog::appendedSequence() const {
+  const std::lock_guard lock(mutex_);
+  return nextSequence_ - 1;
+}
+
+CommitLog::Counts CommitLog::counts() const {
+  const std::lock_guard lock(mutex_);
+  Counts counts = counts_;
+  counts.waitingBytes = waitingBytes_;
+  counts.full = full_;
+  counts.stopped = stopped_;
+  return counts;
+}
+
+void CommitLog::loop() {
+  std::unique_lock lock(mutex_);
+  for (;;) {
+    const auto hasWork = [&] { return !filling_.empty() || !tasks_.empty() || refused_; };
+    if (full_) {
+      wake_.wait_for(lock, options_.retryInterval, [&] { return !tasks_.empty() || refused_; });
+    } else {
+      wake_.wait(lock, hasWork);
+    }
+    std::vector<Waiting> generation;
+    std::vector<std::function<void(QueueWriter&)>> tasks;
+    generation.swap(filling_);
+    tasks.swap(tasks_);
+    const bool closing = refused_;
+    lock.unlock();
+    for (const auto& task : tasks) task(*writer_);
+    commitGeneration(generation);
+    lock.lock();
+    counts_.queue = writer_->counts();
+    counts_.usedBytes = writer_->usedBytes();
+    if (closing && filling_.empty()) break;
+  }
+  lock.unlock();
+  writeMark();
+  // What could not be written for want of room was never acknowledged: its owners still have it.
+  finish({base::Errc::kStop, "the queue is closed"});
+  list_.stop();
+  lock.lock();
+  stopped_ = true;
+}
+
+void CommitLog::commitGeneration(std::vector<Waiting>& generation) {
+  for (Waiting& waiting : generation) {
+    committingBytes_ += weight(waiting.entry);
+    callbacks_.emplace_back(waiting.sequence, std::move(waiting.durable));
+    writer_->append(waiting.sequence, std::move(waiting.entry));
+  }
+  const base::Status status = writer_->commit();
+  if (!status.ok() && status.code() == base::Errc::kPushBack) {
+    const std::lock_guard lock(mutex_);
+    if (!full_) base::logWarn("queue: " + status.message() + "; agents wait");
+    full_ = true;
+    return;
+  }
+  finish(status);
+  std::function<void()> onRoom;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!status.ok()) {
+      stopped_ = true;
+      base::logError("queue: acknowledging stopped: " + status.message());
+    }
+    full_ = false;
+    waitingBytes_ -= committingBytes_;
+    if (roomWanted_ && waitingBytes_ <= options_.highWatermarkBytes / 2) {
+      roomWanted_ = false;
+      onRoom = onRoom_;
+    }
+  }
+  committingBytes_ = 0;
+  if (onRoom) onRoom();
+}
+
+// Carries the durable mark of the last entry, which no later entry would tell otherwise.
+void CommitLog::writeMark() {
+  if (writer_->nextSequence() == firstSequence_ || writer_->pendingEntries() > 0) return;
+  Entry mark;
+  mark.kind = EntryKind::kMark;
+  writer_->append(writer_->nextSequence(), std::move(mark));
+  const base::Status written = writer_->commit();
+  if (!written.ok()) base::logWarn("queue: closing mark not written: " + written.message());
+}
+
+void CommitLog::finish(const base::Status& status) {
+  for (auto& [sequence, durable] : callbacks_) {
+    if (durable) durable(status, sequence);
+  }
+  callbacks_.clear();
+}
+
+}  // namespace logtail::wal

@@ -1,0 +1,116 @@
+// QueueWriter's segments: making them, sealing them, letting them go.
+#include <algorithm>
+
+#include "common/base/log.h"
+#include "common/base/random.h"
+#include "common/wal/queue_writer.h"
+
+namespace logtail::wal {
+
+uint64_t QueueWriter::usedBytes() const {
+  return list_.snapshot().segments.size() * options_.segmentBytes;
+}
+
+bool QueueWriter::isFull() const {
+  return usedBytes() + options_.segmentBytes > options_.capacityBytes;
+}
+
+// Makes the next segment the active one: header and space durable under a free name first, then the
+// name. Only then do entries go in.
+base::Status QueueWriter::roll() {
+  if (isFull()) return {base::Errc::kPushBack, "the queue is at its size limit"};
+  auto active = std::make_unique<Active>();
+  std::string freePath;
+  auto file = takeFile(freePath);
+  if (!file.ok()) return file.error();
+  active->file = std::move(*file);
+  SegmentHeader& header = active->header;
+  header.queueId = queueId_;
+  header.segment = nextSegment_;
+  header.epoch = epoch_;
+  header.salt = static_cast<uint32_t>(base::randomId());
+  header.firstSequence = pending_.empty() ? nextSequence_ : pending_.front().sequence;
+  header.previousSegment = previousSegment_;
+  header.previousDurable = previousDurable_;
+  header.createdNanos = clock_.wallNanos();
+  active->path = pathOf(segmentName(header.segment));
+  active->index.salt = header.salt;
+  active->index.segment = header.segment;
+
+  base::Status made = active->file->write(0, encodeSegmentHeader(header));
+  if (made.ok()) made = active->file->syncData();
+  if (made.ok()) made = fs_.rename(freePath, active->path);
+  if (made.ok()) made = fs_.syncDirectory(options_.directory);
+  if (!made.ok()) return made;
+  ++nextSegment_;
+  list_.add({header, active->path, kSegmentHeaderBytes, 0, header.createdNanos, false});
+  active_ = std::move(active);
+  return {};
+}
+
+// A recycled file, or a new one with its space reserved.
+base::Result<std::unique_ptr<base::File>> QueueWriter::takeFile(std::string& path) {
+  while (!freeFiles_.empty()) {
+    path = freeFiles_.back();
+    freeFiles_.pop_back();
+    auto file = fs_.open(path, base::OpenMode::kReadWrite);
+    if (!file.ok()) continue;
+    const auto info = (*file)->info();
+    if (info.ok() && info->size == options_.segmentBytes) {
+      ++counts_.segmentsRecycled;
+      return file;
+    }
+    LOGTAIL_TRY(fs_.remove(path));
+  }
+  path = pathOf("free-" + std::to_string(nextFree_++) + ".seg");
+  auto file = fs_.open(path, base::OpenMode::kCreate);
+  if (!file.ok()) return file;
+  const base::Status allocated = (*file)->allocate(options_.segmentBytes);
+  if (!allocated.ok()) {
+    file->reset();
+    const base::Status removed = fs_.remove(path);
+    if (!removed.ok()) base::logWarn("queue: " + removed.message());
+    return allocated.error();
+  }
+  ++counts_.segmentsCreated;
+  return file;
+}
+
+// The segment is full: its index is written, the next commit rolls.
+void QueueWriter::sealActive() {
+  Active& active = *active_;
+  previousSegment_ = active.header.segment;
+  previousDurable_ = active.durableEnd;
+  list_.seal(active.header.segment);
+  // The index can always be made again, so that it failed stops nothing.
+  const base::Status written = base::writeFileAtomically(
+      fs_, pathOf(indexName(active.header.segment)), encodeIndex(active.index));
+  if (!written.ok()) base::logWarn("queue: index not written: " + written.message());
+  active_.reset();
+}
+
+base::Result<unsigned> QueueWriter::removeThrough(uint64_t sequence) {
+  unsigned removed = 0;
+  for (const SegmentInfo& info : list_.snapshot().segments) {
+    if (active_ != nullptr && info.header.segment == active_->header.segment) break;
+    if (!info.sealed || info.lastSequence > sequence) break;
+    LOGTAIL_TRY(retire(info));
+    ++removed;
+  }
+  return removed;
+}
+
+base::Status QueueWriter::retire(const SegmentInfo& info) {
+  const base::Status index = fs_.remove(pathOf(indexName(info.header.segment)));
+  if (!index.ok() && index.code() != base::Errc::kNotFound) return index;
+  list_.remove(info.header.segment);
+  if (freeFiles_.size() < options_.freeSegments) {
+    const std::string path = pathOf("free-" + std::to_string(nextFree_++) + ".seg");
+    LOGTAIL_TRY(fs_.rename(info.path, path));
+    freeFiles_.push_back(path);
+    return {};
+  }
+  return fs_.remove(info.path);
+}
+
+}  // namespace logtail::wal
