@@ -18,9 +18,9 @@ struct HttpRequest {
   std::string body;
 
   // The query's or header's value, or `fallback`.
-  std::string queryOr(const std::string& name, std::string fallback = "") const {
+  std::string queryOr(const std::string& name, const std::string& fallback = "") const {
     const auto at = query.find(name);
-    return at == query.end() ? std::move(fallback) : at->second;
+    return at == query.end() ? fallback : at->second;
   }
 };
 
