@@ -190,4 +190,8 @@ void RecordAssembler::clear(OpenRecord& open) {
 
 event::ChannelStates RecordAssembler::states() const { return {open_[0].state, open_[1].state}; }
 
+bool RecordAssembler::anyOpen() const {
+  return open_[0].state.kind == Kind::kOpen || open_[1].state.kind == Kind::kOpen;
+}
+
 }  // namespace logtail::agent

@@ -63,6 +63,7 @@ class RecordAssembler {
   uint64_t abandon(event::Channel channel);
 
   event::ChannelStates states() const;
+  bool anyOpen() const;
   const AssemblerCounts& counts() const { return counts_; }
 
  private:

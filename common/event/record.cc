@@ -1,13 +1,28 @@
 #include "common/event/record.h"
 
-#include <array>
 #include <cstring>
 
 namespace logtail::event {
 
-std::string recordId(const StreamKey& stream, const GenerationId& generation, uint64_t offset) {
-  static constexpr char kAlphabet[] =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+namespace {
+
+// Two characters for each value of twelve bits.
+struct PairTable {
+  char pairs[4096][2];
+  constexpr PairTable() : pairs() {
+    constexpr char kAlphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    for (unsigned i = 0; i < 4096; ++i) {
+      pairs[i][0] = kAlphabet[i >> 6];
+      pairs[i][1] = kAlphabet[i & 63];
+    }
+  }
+};
+constexpr PairTable kPairTable;
+
+}  // namespace
+
+void storeRecordId(const StreamKey& stream, const GenerationId& generation, uint64_t offset,
+                   char* at) {
   char identity[36];
   std::memcpy(identity, &stream.hash.low, 8);
   std::memcpy(identity + 8, &stream.hash.high, 8);
@@ -15,16 +30,18 @@ std::string recordId(const StreamKey& stream, const GenerationId& generation, ui
   std::memcpy(identity + 24, &generation.epoch, 4);
   std::memcpy(identity + 28, &offset, 8);
   const base::Hash128 hash = base::hash128({identity, sizeof identity});
-  const std::array<uint64_t, 3> words = {hash.high, hash.low, 0};
-  std::string text(22, '\0');
-  for (size_t i = 0; i < text.size(); ++i) {
-    const size_t bit = i * 6;
-    const size_t word = bit / 64;
-    const size_t shift = bit % 64;
-    uint64_t six = words[word] << shift;
-    if (shift > 58) six |= words[word + 1] >> (64 - shift);
-    text[i] = kAlphabet[six >> 58];
-  }
+  const auto put = [at](unsigned pair, uint64_t twelveBits) {
+    std::memcpy(at + 2 * size_t{pair}, kPairTable.pairs[twelveBits & 0xfff], 2);
+  };
+  for (unsigned i = 0; i < 5; ++i) put(i, hash.high >> (52 - 12 * i));
+  put(5, (hash.high << 8) | (hash.low >> 56));
+  for (unsigned i = 0; i < 4; ++i) put(6 + i, hash.low >> (44 - 12 * i));
+  put(10, hash.low << 4);
+}
+
+std::string recordId(const StreamKey& stream, const GenerationId& generation, uint64_t offset) {
+  std::string text(kRecordIdChars, '\0');
+  storeRecordId(stream, generation, offset, text.data());
   return text;
 }
 

@@ -134,6 +134,12 @@ const BlockHeader& UnitWriter::endBlock(uint64_t to, const ChannelStates& channe
   return block;
 }
 
+void UnitWriter::cancelBlock() {
+  LOGTAIL_ASSERT(open_ && headers_.back().records == 0 && size_ == blockStart_);
+  headers_.pop_back();
+  open_ = false;
+}
+
 void UnitWriter::seal(std::string& out) {
   LOGTAIL_ASSERT(!open_ && !headers_.empty());
   headerBytes_.clear();

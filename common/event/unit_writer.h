@@ -27,7 +27,7 @@ class UnitWriter {
   bool empty() const { return headers_.empty(); }
   bool blockOpen() const { return open_; }
   size_t rawBytes() const { return size_ + columnBytes(); }
-  size_t blockCount() const { return headers_.size(); }
+  const std::vector<BlockHeader>& blocks() const { return headers_; }
 
   // Opens a block; its stream, generation, ordinal, from, observed time and config epoch are taken
   // from `start`, the counts are kept here.
@@ -55,6 +55,9 @@ class UnitWriter {
   // next call.
   const BlockHeader& endBlock(uint64_t to, const ChannelStates& channels, uint64_t tailHash,
                               uint32_t flags);
+
+  // Takes the open block back: for one that got no byte.
+  void cancelBlock();
 
   // Seals the unit into `out` (replaced) and starts over empty. Needs at least one block, none open.
   void seal(std::string& out);

@@ -1,0 +1,232 @@
+#include "agent/agent_app.h"
+
+#include <unistd.h>
+
+#include <future>
+
+#include "common/base/log.h"
+
+namespace logtail::agent {
+namespace {
+
+constexpr char kVersion[] = "0.1.0";
+
+std::string hostName() {
+  char name[256] = {};
+  if (::gethostname(name, sizeof name - 1) != 0) return "unknown";
+  return name;
+}
+
+ShipperOptions shipperOptions(const AgentConfig& config) {
+  ShipperOptions options;
+  options.session.cluster = config.cluster;
+  options.session.node = config.node;
+  options.session.agentVersion = kVersion;
+  options.aggregators = config.aggregators;
+  options.windowBytes = config.memory.count / 8;
+  if (!config.tls.dir.empty()) options.tls = ShipperTls{config.tls.dir, config.tls.serverName};
+  return options;
+}
+
+TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
+  TailWorkerOptions options;
+  options.logRoot = config.logs.dir;
+  options.cluster = config.cluster;
+  options.node = config.node;
+  options.index = index;
+  options.workers = config.workers;
+  options.maxLine = config.logs.maxLine.count;
+  options.compressionLevel = config.compression;
+  options.startAt = config.readFrom;
+  options.watchInterval = config.logs.batchInterval;
+  options.grace = config.logs.rotationGrace;
+  options.safetyScan = config.logs.safetyScan;
+  options.readBytesPerSecond = config.logs.readRate.count;
+  return options;
+}
+
+AgentConfig withNode(AgentConfig config) {
+  if (config.node.empty()) config.node = hostName();
+  return config;
+}
+
+}  // namespace
+
+AgentApp::AgentApp(AgentConfig config, base::FileSystem& fs, base::Clock& clock)
+    : config_(withNode(std::move(config))),
+      fs_(fs),
+      clock_(clock),
+      budget_(config_.memory.count),
+      checkpoints_(fs_, clock_, config_.state.dir) {}
+
+AgentApp::~AgentApp() {
+  if (http_) http_->stop();
+  for (const auto& worker : workers_) worker->stop();
+  if (shipper_) shipper_->stop();
+}
+
+base::Status AgentApp::start() {
+  LOGTAIL_TRY(fs_.createDirectories(config_.state.dir));
+  LOGTAIL_TRY(checkpoints_.load());
+  shipper_ = std::make_unique<Shipper>(shipperOptions(config_), checkpoints_, clock_, *this);
+  for (unsigned i = 0; i < config_.workers; ++i) {
+    workers_.push_back(
+        std::make_unique<TailWorker>(workerOptions(config_, i), *shipper_, budget_, clock_));
+  }
+  addMetrics();
+  LOGTAIL_TRY(startHttp());
+  LOGTAIL_TRY(shipper_->start());
+  for (const auto& worker : workers_) LOGTAIL_TRY(worker->start());
+  base::logInfo("agent: node " + config_.node + " reads " + config_.logs.dir);
+  return {};
+}
+
+void AgentApp::drainWorkers() {
+  std::vector<std::future<void>> drained;
+  for (const auto& worker : workers_) {
+    auto done = std::make_shared<std::promise<void>>();
+    drained.push_back(done->get_future());
+    worker->drain([done] { done->set_value(); });
+  }
+  const auto deadline = std::chrono::steady_clock::now() + config_.drainTimeout;
+  for (auto& worker : drained) worker.wait_until(deadline);
+}
+
+bool AgentApp::drainAndStop() {
+  drainWorkers();
+  auto done = std::make_shared<std::promise<bool>>();
+  std::future<bool> complete = done->get_future();
+  shipper_->drain(config_.drainTimeout, [done](bool all) { done->set_value(all); });
+  const bool all = complete.get();
+  if (!all) base::logWarn("agent: stopped before everything was acknowledged; the next start goes on");
+  http_->stop();
+  for (const auto& worker : workers_) worker->stop();
+  shipper_->stop();
+  return all;
+}
+
+void AgentApp::onConnected(const wire::HelloOk& hello) { knownNode_ = hello.knownNode; }
+
+void AgentApp::onStreamOk(const event::StreamKey& key, wire::StreamStatus status,
+                          const event::Resume& resume, const event::Resume* checkpoint) {
+  if (status == wire::StreamStatus::kForbidden || status == wire::StreamStatus::kEnded) return;
+  std::optional<event::Resume> doubtful;
+  if (status == wire::StreamStatus::kLostAfterAck && checkpoint != nullptr) doubtful = *checkpoint;
+  const bool firstEver = checkpoints_.fresh() && !knownNode_;
+  workerOf(key).resume(key, resume, std::move(doubtful), firstEver);
+}
+
+void AgentApp::onAcked(std::span<const event::BlockHeader> blocks, uint64_t) {
+  if (workers_.size() == 1) {
+    workers_[0]->acknowledged({blocks.begin(), blocks.end()});
+    return;
+  }
+  std::vector<std::vector<event::BlockHeader>> shares(workers_.size());
+  for (const event::BlockHeader& block : blocks) {
+    shares[block.stream.hash.low % workers_.size()].push_back(block);
+  }
+  for (size_t i = 0; i < shares.size(); ++i) {
+    if (!shares[i].empty()) workers_[i]->acknowledged(std::move(shares[i]));
+  }
+}
+
+void AgentApp::onForbidden(const event::StreamKey& key) {
+  if (forbiddenStreams_.fetch_add(1) == 0) {
+    base::logError("agent: stream " + toString(key) + " belongs to another node at the aggregator");
+  }
+}
+
+void AgentApp::onRoom() {
+  for (const auto& worker : workers_) worker->room();
+}
+
+void AgentApp::onReset(ResetReason reason) {
+  base::logWarn(std::string("agent: all streams start over: ") + name(reason));
+  auto left = std::make_shared<std::atomic<size_t>>(workers_.size());
+  for (const auto& worker : workers_) {
+    worker->reset([this, left] {
+      if (left->fetch_sub(1) == 1) shipper_->resetDone();
+    });
+  }
+}
+
+void AgentApp::onStatsDue(bool final) {
+  struct Gathered {
+    std::mutex mutex;
+    wire::Stats stats;
+    size_t left = 0;
+  };
+  auto gathered = std::make_shared<Gathered>();
+  gathered->left = workers_.size();
+  gathered->stats.final = final;
+  for (const auto& worker : workers_) {
+    worker->collectStats([this, gathered](std::vector<wire::StreamStats> streams) {
+      const std::lock_guard lock(gathered->mutex);
+      auto& all = gathered->stats.streams;
+      all.insert(all.end(), streams.begin(), streams.end());
+      if (--gathered->left > 0) return;
+      gathered->stats.timeNanos = clock_.wallNanos();
+      gathered->stats.pendingBytes = shipper_->counters().heldBytes;
+      shipper_->sendStats(std::move(gathered->stats));
+    });
+  }
+}
+
+base::Status AgentApp::startHttp() {
+  http_ = std::make_unique<net::HttpServer>(net::HttpLimits{}, registry_);
+  live_.add("process", [] { return std::nullopt; });
+  ready_.add("started", [] { return std::nullopt; });
+  net::addStandardEndpoints(*http_, registry_, live_, ready_);
+  const auto address = parseHostPort(config_.http.listen);
+  if (!address.ok()) return address.error();
+  LOGTAIL_TRY(http_->start(address->host, address->port));
+  base::logInfo("agent: http on port " + std::to_string(http_->port()));
+  return {};
+}
+
+void AgentApp::addMetrics() {
+  const auto counter = [&](const char* name, const char* help, auto member) {
+    callbacks_.push_back(registry_.counterCallback(name, help, {}, [this, member] {
+      uint64_t sum = 0;
+      for (const auto& worker : workers_) sum += (worker->counts().*member).load();
+      return static_cast<double>(sum);
+    }));
+  };
+  using Counts = TailWorkerCounts;
+  counter("logtail_read_bytes_total", "Bytes of log files, at the read call.", &Counts::readBytes);
+  counter("logtail_reread_bytes_total", "Bytes read again to rebuild open records.", &Counts::rereadBytes);
+  counter("logtail_records_total", "Records sealed.", &Counts::records);
+  counter("logtail_record_bytes_total", "File bytes of records sealed.", &Counts::recordBytes);
+  counter("logtail_dropped_records_total", "Records dropped on purpose.", &Counts::dropRecords);
+  counter("logtail_dropped_bytes_total", "File bytes dropped on purpose.", &Counts::dropBytes);
+  counter("logtail_lost_bytes_total", "File bytes that could not be read any more.", &Counts::lostBytes);
+  counter("logtail_units_total", "Units sealed.", &Counts::units);
+  counter("logtail_unit_bytes_total", "Bytes of units sealed.", &Counts::unitBytes);
+  counter("logtail_truncations_total", "Files that were cut or rewritten.", &Counts::truncations);
+  counter("logtail_late_generations_total", "Older files found after newer ones.", &Counts::lateGenerations);
+  counter("logtail_unreadable_files_total", "Failed opens and reads of log files.", &Counts::unreadableFiles);
+  counter("logtail_malformed_names_total", "Links in containers/ that name no container.", &Counts::malformedNames);
+  counter("logtail_inotify_overflows_total", "Event queue overflows; each led to a scan.", &Counts::overflows);
+  counter("logtail_blocked_total", "Times reading stopped because the way was blocked.", &Counts::blocked);
+  const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
+    callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
+  };
+  gauge("logtail_streams", "Streams followed.", [this] {
+    uint64_t sum = 0;
+    for (const auto& worker : workers_) sum += worker->counts().streams.load();
+    return static_cast<double>(sum);
+  });
+  gauge("logtail_memory_reserved_bytes", "Of the byte budget.", [this] {
+    return static_cast<double>(budget_.used());
+  });
+  gauge("logtail_oldest_unacked_seconds", "Age of the oldest read that is not acknowledged.",
+        [this] { return shipper_->counters().oldestUnackedSeconds; });
+  gauge("logtail_unacked_bytes", "Bytes of units that are not acknowledged.", [this] {
+    return static_cast<double>(shipper_->counters().heldBytes);
+  });
+  gauge("logtail_connected", "1 while connected to an aggregator.", [this] {
+    return shipper_->counters().connected ? 1.0 : 0.0;
+  });
+}
+
+}  // namespace logtail::agent

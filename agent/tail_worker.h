@@ -1,0 +1,96 @@
+#pragma once
+// One tail worker: a thread with a libuv loop that owns a share of the node's streams, from inotify
+// to compressed unit.
+//
+// Flow: InotifyWatcher -> dirty streams, each a fair turn (one slab) -> UnitWriter -> UnitSink.
+// A unit is handed on when it is full, or as soon as no stream is dirty: the watcher's batching
+// bounds how often that is. When the sink is full nothing is read: the files are the buffer.
+// Owner: AgentApp; sink, budget, clock and file system must outlive it. Public functions are for any
+// thread and only post to the loop. Errors of single files are counted (TailCounts), never fatal.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/stream_tailer.h"
+#include "agent/unit_sink.h"
+#include "common/event/resume.h"
+#include "common/wire/messages.h"
+
+namespace logtail::agent {
+
+struct TailWorkerOptions {
+  std::string logRoot;            // has containers/ and pods/
+  std::string cluster;
+  std::string node;
+  unsigned index = 0;             // of `workers`: which share of the streams is this one's
+  unsigned workers = 1;
+  size_t maxLine = 128 * 1024;
+  size_t slabBytes = 512 * 1024;
+  int compressionLevel = 1;
+  StartAt startAt = StartAt::kHead;
+  base::Nanos watchInterval = std::chrono::milliseconds(5);
+  base::Nanos grace = std::chrono::seconds(1);
+  base::Nanos safetyScan = std::chrono::seconds(30);
+  uint64_t readBytesPerSecond = 0;  // 0: no cap
+  uint32_t configEpoch = 1;
+};
+
+// What /metrics and STATS read; written by the worker's thread only.
+struct TailWorkerCounts {
+  std::atomic<uint64_t> streams{0};
+  std::atomic<uint64_t> readBytes{0};
+  std::atomic<uint64_t> rereadBytes{0};
+  std::atomic<uint64_t> records{0};
+  std::atomic<uint64_t> recordBytes{0};
+  std::atomic<uint64_t> dropBytes{0};
+  std::atomic<uint64_t> dropRecords{0};
+  std::atomic<uint64_t> lostBytes{0};
+  std::atomic<uint64_t> units{0};
+  std::atomic<uint64_t> unitBytes{0};
+  std::atomic<uint64_t> truncations{0};
+  std::atomic<uint64_t> lateGenerations{0};
+  std::atomic<uint64_t> unreadableFiles{0};
+  std::atomic<uint64_t> malformedNames{0};
+  std::atomic<uint64_t> overflows{0};
+  std::atomic<uint64_t> unwatchedDirectories{0};
+  std::atomic<uint64_t> blocked{0};
+};
+
+class TailWorker {
+ public:
+  TailWorker(TailWorkerOptions options, UnitSink& sink, base::MemoryBudget& budget,
+             base::Clock& clock);
+  ~TailWorker();  // stops
+  TailWorker(const TailWorker&) = delete;
+  TailWorker& operator=(const TailWorker&) = delete;
+
+  base::Status start();
+  // Reads what is there now to its end, hands the last unit on, then calls `done` on the worker's
+  // thread and reads no more.
+  void drain(std::function<void()> done);
+  void stop();
+
+  // The ledger's answer to UnitSink::announce(). `firstEver`: this node is new to agent and aggregator,
+  // so that files which were there before are read from where the configuration says.
+  void resume(const event::StreamKey& key, event::Resume resume,
+              std::optional<event::Resume> doubtful, bool firstEver);
+  void acknowledged(std::vector<event::BlockHeader> blocks);
+  void room();
+  // A new life: forgets every position, then calls `done` on the worker's thread. The streams stay
+  // announced.
+  void reset(std::function<void()> done);
+  // Calls `use` on the worker's thread with every stream whose numbers changed since the last call.
+  void collectStats(std::function<void(std::vector<wire::StreamStats>)> use);
+
+  const TailWorkerCounts& counts() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace logtail::agent
