@@ -1,13 +1,10 @@
 #include "bench/podsim/kubelet.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <cstdio>
 #include <ctime>
 #include <filesystem>
 
-#include "bench/podsim/gzip_file.h"
-#include "common/base/file_system.h"
+#include "bench/podsim/rotate_log.h"
 
 namespace logtail::bench {
 
@@ -18,28 +15,6 @@ namespace {
 
 constexpr std::chrono::milliseconds kInterval{50};
 constexpr std::chrono::milliseconds kIdleInterval{2000};
-
-// The rotated files of a log, oldest first; temporary ones are removed, and plain ones whose
-// compressed form is there.
-base::Result<std::vector<std::string>> rotatedFiles(const std::string& logPath) {
-  const std::string directory = base::directoryOf(logPath);
-  const std::string prefix = logPath.substr(directory.size() + 1) + ".";
-  auto names = base::posixFileSystem().list(directory);
-  if (!names.ok()) return names.error();
-  std::vector<std::string> rotated;
-  for (const std::string& name : *names) {
-    if (!name.starts_with(prefix)) continue;
-    const bool replaced = std::binary_search(names->begin(), names->end(), name + ".gz");
-    if (name.ends_with(".tmp") || replaced) {
-      if (auto removed = base::posixFileSystem().remove(directory + "/" + name); !removed.ok()) {
-        return removed.error();
-      }
-      continue;
-    }
-    rotated.push_back(directory + "/" + name);
-  }
-  return rotated;
-}
 
 std::string suffixNow() {
   const std::time_t now = std::time(nullptr);
@@ -137,19 +112,7 @@ Status SimKubelet::rotate(Rotation& rotation) {
   // The suffix has seconds: the second rotation of one second waits for the next.
   const std::string suffix = suffixNow();
   if (suffix == rotation.lastSuffix) return {};
-  const std::string& logPath = rotation.container->logPath();
-  auto rotated = rotatedFiles(logPath);
-  if (!rotated.ok()) return rotated.error();
-  // With the current file and the one that it becomes, `keep` stay.
-  const size_t stay = options_.keep - 2;
-  size_t first = 0;
-  for (; rotated->size() - first > stay; ++first) {
-    LOGTAIL_TRY(base::posixFileSystem().remove((*rotated)[first]));
-  }
-  for (; options_.gzip && first < rotated->size(); ++first) {
-    if (!(*rotated)[first].ends_with(".gz")) LOGTAIL_TRY(gzipFile((*rotated)[first]));
-  }
-  LOGTAIL_TRY(base::posixFileSystem().rename(logPath, logPath + "." + suffix));
+  LOGTAIL_TRY(rotateLog(rotation.container->logPath(), suffix, options_.keep, options_.gzip));
   rotation.lastSuffix = suffix;
   rotation.since = std::chrono::steady_clock::now();
   rotation.container->requestReopen();

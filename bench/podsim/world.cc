@@ -155,8 +155,11 @@ bool SimWorld::waitForSignal(nanoseconds time) const {
   return ::sigtimedwait(&signals, nullptr, &timeout) > 0;
 }
 
+// On a machine too slow for it, the run lasts until all short-lived pods were there.
 bool SimWorld::finished(Time now) const {
-  if (options_.duration.count() > 0 && now - startedAt_ >= options_.duration) return true;
+  if (options_.duration.count() > 0 && now - startedAt_ >= options_.duration) {
+    return shortPodsStarted_ >= options_.shortLived || options_.idle;
+  }
   return options_.lines > 0 && lines_ >= options_.lines;
 }
 
@@ -264,7 +267,8 @@ Status SimWorld::startShortPod(Time now) {
 void SimWorld::keepCounts(const SimContainer& container) {
   for (size_t channel = 0; channel < 2; ++channel) {
     const StreamCount& count = container.count(channel);
-    if (count.lines > 0) ended_.push_back(count);
+    // One that lives is told even without lines, for --resume.
+    if (count.lines > 0 || (count.alive && channel == 0)) ended_.push_back(count);
   }
 }
 
