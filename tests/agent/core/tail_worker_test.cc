@@ -1,0 +1,345 @@
+#include "agent/tail_worker.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "tests/agent/core/recording_sink.h"
+#include "tests/support/temp_dir.h"
+
+namespace logtail::agent {
+namespace {
+
+namespace fs = std::filesystem;
+using test::RecordingSink;
+using Messages = std::vector<std::string>;
+
+std::string cri(const std::string& message, char tag = 'F', const char* stream = "stdout") {
+  return std::string("2026-12-02T12:00:00.123456789Z ") + stream + " " + tag + " " + message + "\n";
+}
+
+// A node's log directories, and a worker that reads them.
+class TailWorkerOnFiles : public testing::Test {
+ protected:
+  TailWorkerOnFiles() { fs::create_directories(root() + "/containers"); }
+  ~TailWorkerOnFiles() override {
+    stop();
+    EXPECT_EQ(sink_.violations(), "");
+  }
+
+  std::string root() const { return dir_.path(); }
+  std::string podDir(const std::string& pod) const {
+    return root() + "/pods/ns_" + pod + "_uid-" + pod + "/c";
+  }
+  std::string log(const std::string& pod, int restart = 0) const {
+    return podDir(pod) + "/" + std::to_string(restart) + ".log";
+  }
+  std::string link(const std::string& pod, int restart = 0) const {
+    return root() + "/containers/" + pod + "_ns_c-" + std::string(63, 'a') +
+           static_cast<char>('0' + restart) + ".log";
+  }
+  void createPod(const std::string& pod, int restart = 0) {
+    fs::create_directories(podDir(pod));
+    append(log(pod, restart), "");
+    fs::create_symlink(log(pod, restart), link(pod, restart));
+  }
+  static void append(const std::string& path, const std::string& bytes) {
+    std::ofstream(path, std::ios::app | std::ios::binary) << bytes;
+  }
+  // As the kubelet does: rename, then the runtime opens a new file.
+  std::string rotate(const std::string& pod) {
+    const std::string rotated = log(pod) + ".20261202-12000" + std::to_string(rotations_++);
+    fs::rename(log(pod), rotated);
+    append(log(pod), "");
+    return rotated;
+  }
+  static void compress(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
+    const std::string temporary = path + ".tmp";
+    gzFile out = gzopen(temporary.c_str(), "wb");
+    gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
+    gzclose(out);
+    fs::rename(temporary, path + ".gz");
+    fs::remove(path);
+  }
+
+  void start() {
+    TailWorkerOptions options;
+    options.logRoot = root();
+    options.node = "n";
+    options.maxLine = 64 * 1024;
+    options.startAt = startAt_;
+    options.grace = std::chrono::milliseconds(50);
+    options.safetyScan = std::chrono::seconds(3600);
+    worker_ = std::make_unique<TailWorker>(options, sink_, budget_, base::systemClock());
+    sink_.attach(worker_.get());
+    ASSERT_TRUE(worker_->start().ok());
+  }
+  void stop() {
+    if (worker_ != nullptr) worker_->stop();
+    sink_.attach(nullptr);
+    worker_.reset();
+  }
+  bool waitForEnd(const std::string& pod) {
+    return sink_.waitFor([&](const auto& books) {
+      for (const auto& [key, book] : books) {
+        if (book.description.pod == pod) return book.ended;
+      }
+      return false;
+    });
+  }
+
+  logtail::test::TempDir dir_;
+  base::MemoryBudget budget_{64'000'000};
+  RecordingSink sink_;
+  std::unique_ptr<TailWorker> worker_;
+  StartAt startAt_ = StartAt::kHead;
+  int rotations_ = 0;
+};
+
+TEST_F(TailWorkerOnFiles, ReadsWhatIsThereAndWhatComes) {
+  createPod("a");
+  append(log("a"), cri("one"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  append(log("a"), cri("two"));
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  createPod("b");
+  append(log("b"), cri("three"));
+  ASSERT_TRUE(sink_.waitForCount("b", 1));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two"}));
+  EXPECT_EQ(sink_.messages("b"), (Messages{"three"}));
+}
+
+TEST_F(TailWorkerOnFiles, WaitsForALogDirectoryThatComesLater) {
+  fs::remove(root() + "/containers");
+  start();
+  fs::create_directories(root() + "/containers");
+  createPod("a");
+  append(log("a"), cri("one"));
+  EXPECT_TRUE(sink_.waitForCount("a", 1));
+}
+
+TEST_F(TailWorkerOnFiles, FollowsRotationInOrder) {
+  createPod("a");
+  start();
+  Messages want;
+  for (int i = 0; i < 40; ++i) {
+    want.push_back("line " + std::to_string(i));
+    append(log("a"), cri(want.back()));
+    if (i % 10 == 9) rotate("a");
+  }
+  ASSERT_TRUE(sink_.waitForCount("a", want.size()));
+  EXPECT_EQ(sink_.messages("a"), want);
+}
+
+TEST_F(TailWorkerOnFiles, JoinsAPartialLineAcrossRotation) {
+  createPod("a");
+  append(log("a"), cri("head", 'P'));
+  start();
+  rotate("a");
+  append(log("a"), cri("-tail"));
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"head-tail"}));
+}
+
+TEST_F(TailWorkerOnFiles, ReadsOnInARotatedAndCompressedFileAfterARestart) {
+  createPod("a");
+  append(log("a"), cri("one"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  stop();
+  append(log("a"), cri("two"));
+  compress(rotate("a"));
+  append(log("a"), cri("three"));
+  rotate("a");
+  append(log("a"), cri("four"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 4));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two", "three", "four"}));
+}
+
+TEST_F(TailWorkerOnFiles, AFileCompressedWhileItIsHeldIsReadOnce) {
+  createPod("a");
+  append(log("a"), cri("one"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  const std::string rotated = rotate("a");
+  append(log("a"), cri("two"));
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  compress(rotated);
+  append(log("a"), cri("three"));
+  ASSERT_TRUE(sink_.waitForCount("a", 3));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two", "three"}));
+}
+
+TEST_F(TailWorkerOnFiles, ResumesAnOpenRecordAfterARestart) {
+  createPod("a");
+  append(log("a"), cri("o1", 'P') + cri("side", 'F', "stderr") + cri("o2", 'P'));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  stop();
+  append(log("a"), cri("o3"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"side", "o1o2o3"}));
+}
+
+TEST_F(TailWorkerOnFiles, CountsTheOpenPartsOfAFileThatIsGone) {
+  createPod("a");
+  append(log("a"), cri("o1", 'P') + cri("side", 'F', "stderr"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  stop();
+  fs::remove(log("a"));
+  append(log("a"), cri("next"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"side", "next"}));
+  EXPECT_EQ(sink_.book("a").lostBytes, cri("o1", 'P').size());
+}
+
+TEST_F(TailWorkerOnFiles, ATruncatedFileIsAGenerationOfItsOwn) {
+  createPod("a");
+  append(log("a"), cri("one") + cri("two"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  fs::resize_file(log("a"), 0);
+  append(log("a"), cri("three"));
+  ASSERT_TRUE(sink_.waitForCount("a", 3));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two", "three"}));
+  EXPECT_EQ(worker_->counts().truncations.load(), 1u);
+}
+
+TEST_F(TailWorkerOnFiles, ARewriteUnderTheSameFirstLineIsTheNextEpoch) {
+  createPod("a");
+  append(log("a"), cri("banner") + cri("two"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 2));
+  fs::resize_file(log("a"), 0);
+  append(log("a"), cri("banner") + cri("other") + cri("more"));
+  ASSERT_TRUE(sink_.waitForCount("a", 5));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"banner", "two", "banner", "other", "more"}));
+  const auto book = sink_.book("a");
+  EXPECT_EQ(book.resume.generations.back().id.epoch, 1u);
+}
+
+TEST_F(TailWorkerOnFiles, TailStartsBehindTheLastWholeLine) {
+  startAt_ = StartAt::kTail;
+  createPod("a");
+  append(log("a"), cri("old") + "2026-12-02T12:00");
+  start();
+  ASSERT_TRUE(sink_.waitFor([](const auto& books) { return books.size() == 1; }));
+  createPod("b");
+  append(log("b"), cri("new file"));
+  ASSERT_TRUE(sink_.waitForCount("b", 1));
+  append(log("a"), ":00.123456789Z stdout F finished\n");
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"finished"}));
+}
+
+TEST_F(TailWorkerOnFiles, ALineLongerThanTheSlabIsCutFlaggedAndCounted) {
+  createPod("a");
+  const std::string huge = cri(std::string(3'000'000, 'x'));
+  append(log("a"), cri("before"));
+  append(log("a"), huge + cri("after"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 3));
+  const auto book = sink_.book("a");
+  EXPECT_EQ(book.records[1].message, std::string(64 * 1024, 'x'));
+  EXPECT_EQ(book.records[1].flags, event::kRecordTruncated);
+  EXPECT_EQ(book.records[2].message, "after");
+  EXPECT_EQ(book.dropBytes, 3'000'000u - 64 * 1024 + 1);
+}
+
+TEST_F(TailWorkerOnFiles, AStreamEndsWhenItsContainerIsGoneAndAllIsAcknowledged) {
+  createPod("a");
+  append(log("a"), cri("one") + cri("open", 'P') + "no newline");
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  fs::remove(link("a"));
+  fs::remove_all(root() + "/pods/ns_a_uid-a");
+  ASSERT_TRUE(waitForEnd("a"));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "no newline", "open"}));
+  EXPECT_EQ(sink_.book("a").records[2].flags, event::kRecordIncomplete);
+}
+
+TEST_F(TailWorkerOnFiles, ARestartedContainerIsAStreamOfItsOwn) {
+  createPod("a", 0);
+  append(log("a", 0), cri("first life"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1, 0));
+  createPod("a", 1);
+  append(log("a", 1), cri("second life"));
+  ASSERT_TRUE(sink_.waitForCount("a", 1, 1));
+  EXPECT_EQ(sink_.messages("a", 0), (Messages{"first life"}));
+  EXPECT_EQ(sink_.messages("a", 1), (Messages{"second life"}));
+}
+
+TEST_F(TailWorkerOnFiles, StopsReadingWhileTheWayIsBlockedAndLosesNothing) {
+  createPod("a");
+  start();
+  append(log("a"), cri("one"));
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  sink_.block(true);
+  Messages want{"one"};
+  for (int i = 0; i < 2000; ++i) {
+    want.push_back(std::string(300, 'm') + std::to_string(i));
+    append(log("a"), cri(want.back()));
+    if (i == 1000) rotate("a");
+  }
+  sink_.block(false);
+  worker_->room();
+  ASSERT_TRUE(sink_.waitForCount("a", want.size()));
+  EXPECT_EQ(sink_.messages("a"), want);
+}
+
+TEST_F(TailWorkerOnFiles, DrainHandsOnEverythingThatIsThere) {
+  createPod("a");
+  start();
+  for (int i = 0; i < 5000; ++i) append(log("a"), cri("line " + std::to_string(i)));
+  std::atomic<bool> done{false};
+  worker_->drain([&] {
+    done = true;
+    sink_.end({});  // wakes the wait below
+  });
+  ASSERT_TRUE(sink_.waitFor([&](const auto&) { return done.load(); }));
+  EXPECT_EQ(sink_.messages("a").size(), 5000u);
+}
+
+TEST_F(TailWorkerOnFiles, ANewLifeReadsFromTheResumePointsAgain) {
+  createPod("a");
+  append(log("a"), cri("one"));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 1));
+  append(log("a"), cri("two"));
+  worker_->reset([&] {
+    const auto book = sink_.book("a");
+    worker_->resume(book.description.key(), book.resume, std::nullopt, false);
+  });
+  append(log("a"), cri("three"));
+  ASSERT_TRUE(sink_.waitForCount("a", 3));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two", "three"}));
+}
+
+TEST_F(TailWorkerOnFiles, ShortLivedPodsAreReadAlthoughTheyGoAtOnce) {
+  start();
+  for (int i = 0; i < 50; ++i) {
+    const std::string pod = "p" + std::to_string(i);
+    createPod(pod);
+    append(log(pod), cri("only line"));
+    ASSERT_TRUE(sink_.waitForCount(pod, 1)) << pod;
+    fs::remove(link(pod));
+    fs::remove_all(root() + "/pods/ns_" + pod + "_uid-" + pod);
+  }
+  for (int i = 0; i < 50; ++i) EXPECT_TRUE(waitForEnd("p" + std::to_string(i)));
+}
+
+}  // namespace
+}  // namespace logtail::agent
