@@ -5,7 +5,7 @@ namespace logtail::config {
 namespace {
 
 // A cell may not hold a bar or a line break.
-std::string cell(std::string text) {
+std::string cell(const std::string& text) {
   std::string out;
   for (const char c : text) {
     if (c == '|') {
