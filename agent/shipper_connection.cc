@@ -145,7 +145,7 @@ void ShipperConnection::write(std::string control, FramePtr frame) {
 void ShipperConnection::finish() {
   LOGTAIL_ASSERT(writable());
   finished_ = true;
-  transport_->finish();
+  transport_->finish(shared_from_this());
 }
 
 void ShipperConnection::fail(Outcome outcome) {
@@ -167,7 +167,6 @@ void ShipperConnection::sayFarewell(const std::string& text) {
   writing_ = true;
   transport_->write({asio::buffer(control_)},
                     [self = shared_from_this()](const ErrorCode&, size_t) {
-                      self->transport_->finish();
                       self->transport_->close();
                     });
 }

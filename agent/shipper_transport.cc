@@ -21,7 +21,7 @@ class TcpTransport final : public ShipperTransport {
   void write(const std::vector<asio::const_buffer>& buffers, Handler done) override {
     asio::async_write(socket_, buffers, std::move(done));
   }
-  void finish() override {
+  void finish(std::shared_ptr<void>) override {
     ErrorCode ignored;  // a broken connection shows at the read that is under way
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
   }
@@ -46,9 +46,9 @@ class TlsTransport final : public ShipperTransport {
   void write(const std::vector<asio::const_buffer>& buffers, Handler done) override {
     asio::async_write(stream_, buffers, std::move(done));
   }
-  void finish() override {
+  void finish(std::shared_ptr<void> keep) override {
     // The peer's own end of file completes the read that is under way.
-    stream_.async_shutdown([](const ErrorCode&) {});
+    stream_.async_shutdown([keep = std::move(keep)](const ErrorCode&) {});
   }
 
   ErrorCode name(const std::string& server) {

@@ -29,8 +29,9 @@ class ShipperTransport {
   virtual void read(const std::array<boost::asio::mutable_buffer, 2>& into, Handler done) = 0;
   // All of `buffers`.
   virtual void write(const std::vector<boost::asio::const_buffer>& buffers, Handler done) = 0;
-  // Says that nothing more will be written; reading goes on to the peer's end of file.
-  virtual void finish() = 0;
+  // Says that nothing more will be written; reading goes on to the peer's end of file. `keep` holds
+  // what must live until that is said.
+  virtual void finish(std::shared_ptr<void> keep) = 0;
   void close();
 };
 

@@ -21,6 +21,7 @@ size_t put(MessageReader& reader, std::string_view bytes) {
   size_t taken = 0;
   for (const std::span<char>& buffer : reader.buffers()) {
     const size_t part = std::min(bytes.size() - taken, buffer.size());
+    if (part == 0) continue;  // an absent buffer is a null pointer
     std::memcpy(buffer.data(), bytes.data() + taken, part);
     taken += part;
   }

@@ -52,6 +52,7 @@ class TranscriptReader {
       size_t taken = 0;
       for (const std::span<char>& buffer : buffers) {
         const size_t part = std::min(left - taken, buffer.size());
+        if (part == 0) continue;  // an absent buffer is a null pointer
         std::memcpy(buffer.data(), bytes.data() + taken, part);
         taken += part;
       }
