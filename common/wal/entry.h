@@ -27,6 +27,10 @@ enum class EntryKind : uint8_t {
   kMark = 6,
 };
 
+inline bool isKnown(EntryKind kind) {
+  return kind >= EntryKind::kFrame && kind <= EntryKind::kMark;
+}
+
 // Of an entry's flags: a description that the writer put before the entry that needs it; it carries
 // that entry's sequence.
 inline constexpr uint8_t kEntryAuxiliary = 1u << 0;

@@ -53,6 +53,9 @@ bool QueueReader::advance() {
   if (!now->sealed) return false;
   const auto next = list_.after(info_.header.segment);
   if (!next) return false;
+  if (info_.readableBytes > walker_->offset()) {
+    counts_.damagedBytes += info_.readableBytes - walker_->offset();
+  }
   if (next->header.firstSequence > expected_) {
     counts_.lostEntries += next->header.firstSequence - expected_;
     expected_ = next->header.firstSequence;
@@ -71,45 +74,70 @@ base::Result<QueueReader::Next> QueueReader::next() {
     const auto found = walker_->next();
     if (!found.ok()) return found.error();
     if (*found == SegmentWalker::Found::kEnd) {
-      if (walker_->damage().bytes > 0 && list_.get(info_.header.segment)) {
-        counts_.damagedBytes += walker_->damage().bytes;
-      }
       if (!advance()) return Next::kWait;
       continue;
     }
     if (*found == SegmentWalker::Found::kDamage) {
-      counts_.damagedBytes += walker_->damage().bytes;
+      // Its file may have got a new life under this reader: that is no damage.
+      if (!list_.get(info_.header.segment)) {
+        walker_.reset();
+      } else {
+        counts_.damagedBytes += walker_->damage().bytes;
+      }
       continue;
     }
     const EntryHeader& header = walker_->entry().header;
     // Before the start only descriptions are wanted: entries behind it may refer to them.
     if (header.sequence < expected_ && header.kind != EntryKind::kStream) continue;
-    if (header.sequence > expected_) counts_.lostEntries += header.sequence - expected_;
-    expected_ = std::max(expected_, header.completes() + 1);
-    anyRead_ = true;
+    if (!isKnown(header.kind)) {
+      if ((header.flags & kEntryCritical) != 0) return refuse(header);
+      skip(header);
+      continue;
+    }
+    skip(header);
     ++counts_.entries;
     counts_.bytes += header.storedBytes();
     return Next::kEntry;
   }
 }
 
+// Takes an entry as read.
+void QueueReader::skip(const EntryHeader& header) {
+  if (header.sequence > expected_) counts_.lostEntries += header.sequence - expected_;
+  expected_ = std::max(expected_, header.completes() + 1);
+  anyRead_ = true;
+}
+
+base::Error QueueReader::refuse(const EntryHeader& header) {
+  const std::string kind = std::to_string(static_cast<unsigned>(header.kind));
+  walker_.reset();  // the next call comes to the same entry
+  return {base::Errc::kTooNew, info_.path + ": entry of kind " + kind + ", of a newer format"};
+}
+
+// The sequence of the last place in the segment before time `wallNanos`; the segment's first when
+// that is not known. False when the next segment cannot be any better.
+bool QueueReader::lastPlaceBefore(base::FileSystem& fs, const SegmentInfo& info, int64_t wallNanos,
+                                  uint64_t& sequence) {
+  sequence = info.header.firstSequence;
+  if (!info.sealed) return false;
+  const std::string path = base::directoryOf(info.path) + "/" + indexName(info.header.segment);
+  const auto bytes = base::readFile(fs, path, kMaxIndexBytes);
+  if (!bytes.ok()) return true;
+  const auto index = decodeIndex(*bytes);
+  if (!index.ok() || index->salt != info.header.salt) return true;
+  for (const IndexPlace& place : index->places) {
+    if (place.receivedNanos >= wallNanos) return false;  // also when the clock was set back later
+    sequence = std::max(sequence, place.sequence);
+  }
+  return true;
+}
+
 uint64_t QueueReader::sequenceAt(base::FileSystem& fs, const SegmentList& list,
                                  int64_t wallNanos) {
-  const auto snapshot = list.snapshot();
   uint64_t sequence = 1;
-  for (const SegmentInfo& info : snapshot.segments) {
-    if (info.header.createdNanos > wallNanos) break;
-    sequence = info.header.firstSequence;
-    if (!info.sealed) break;
-    const std::string path =
-        base::directoryOf(info.path) + "/" + indexName(info.header.segment);
-    const auto bytes = base::readFile(fs, path, uint64_t{1} << 28);
-    if (!bytes.ok()) continue;
-    const auto index = decodeIndex(*bytes);
-    if (!index.ok()) continue;
-    for (const IndexPlace& place : index->places) {
-      if (place.receivedNanos <= wallNanos) sequence = std::max(sequence, place.sequence);
-    }
+  for (const SegmentInfo& info : list.snapshot().segments) {
+    if (info.header.createdNanos >= wallNanos) break;
+    if (!lastPlaceBefore(fs, info, wallNanos, sequence)) break;
   }
   return sequence;
 }

@@ -27,12 +27,14 @@ class QueueReader {
  public:
   enum class Next : uint8_t { kEntry, kWait };
 
-  // Begins at the first entry whose sequence is >= `sequence` (1: the oldest there is).
+  // Begins at the first entry whose sequence is >= `sequence` (1: the oldest there is). The stream
+  // entries that stand before it in its segment come first: what follows may refer to them.
   QueueReader(base::FileSystem& fs, const SegmentList& list, uint64_t sequence);
   ~QueueReader();
 
   // kEntry: entry() and offset() hold it until the next call. kWait: nothing durable follows now;
-  // wait on the list. Errors are I/O errors; the next call tries again.
+  // wait on the list. Errors are I/O errors, and kTooNew for a critical entry of a kind unknown here;
+  // the next call tries again. Unknown kinds that are not critical are passed over.
   base::Result<Next> next();
   const EntryView& entry() const;
 
@@ -47,6 +49,10 @@ class QueueReader {
  private:
   base::Result<bool> openSegment();
   bool advance();
+  void skip(const EntryHeader& header);
+  base::Error refuse(const EntryHeader& header);
+  static bool lastPlaceBefore(base::FileSystem& fs, const SegmentInfo& info, int64_t wallNanos,
+                              uint64_t& sequence);
 
   base::FileSystem& fs_;
   const SegmentList& list_;

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view kMetaMagic = "LTQMETA1";
 constexpr uint32_t kMetaVersion = 1;
-constexpr uint64_t kMaxIndex = 256 * 1024 * 1024;
+constexpr size_t kCopyStep = 1024 * 1024;
 
 std::string encodeMeta(uint64_t queueId) {
   std::string out(kMetaMagic);
@@ -40,57 +40,77 @@ base::Result<uint64_t> decodeMeta(std::string_view bytes, const std::string& pat
   return base::loadFixed<uint64_t>(bytes.data() + 16);
 }
 
-// The number of "<16 hex>.seg"; 0 for other names.
-uint64_t segmentNumber(const std::string& name) {
-  if (name.size() != 20 || !name.ends_with(".seg")) return 0;
+// The number in "<16 hex><suffix>"; 0 for other names.
+uint64_t numberIn(std::string_view name, std::string_view suffix) {
+  if (name.size() != 16 + suffix.size() || !name.ends_with(suffix)) return 0;
   uint64_t number = 0;
   const auto [end, failed] = std::from_chars(name.data(), name.data() + 16, number, 16);
   return failed == std::errc() && end == name.data() + 16 ? number : 0;
+}
+
+// Entries of a segment up to a damage, or to its end.
+struct Stretch {
+  uint64_t end = kSegmentHeaderBytes;
+  uint64_t lastSequence = 0;
+  Damage damage;
+};
+
+// The last stretch that is believed. What is proven durable, by `mark`, and cannot be read is lost;
+// what is not proven and damaged is the torn tail.
+const Stretch& lastBelieved(const std::vector<Stretch>& stretches, uint64_t mark,
+                            RecoveryReport& report) {
+  for (const Stretch& stretch : stretches) {
+    const bool isEnd = &stretch == &stretches.back();
+    const bool proven = stretch.lastSequence < mark;
+    if (proven && (!isEnd || stretch.damage.bytes > 0)) {
+      ++report.damagedRegions;
+      report.damagedBytes += stretch.damage.bytes;
+    } else {
+      report.tornBytes += isEnd ? stretch.damage.bytes : stretches.back().end - stretch.end;
+    }
+    // Behind a damage that hides entries above the mark, nothing is believed.
+    if (isEnd || !proven || stretch.damage.beforeSequence > mark + 1) return stretch;
+    report.lostAfterAck += stretch.damage.beforeSequence - stretch.lastSequence - 1;
+  }
+  return stretches.back();
+}
+
+// After a failed sync Linux may hold pages that are clean and yet not on the disk; syncing them again
+// does nothing. So what nobody has shown to be durable is written once more before it is believed.
+base::Status settle(base::File& file, uint64_t from, uint64_t to) {
+  std::string bytes;
+  for (uint64_t at = from; at < to; at += bytes.size()) {
+    bytes.resize(static_cast<size_t>(std::min<uint64_t>(kCopyStep, to - at)));
+    const auto got = file.readAt(at, bytes);
+    if (!got.ok()) return got.error();
+    if (*got < bytes.size()) return {base::Errc::kStop, "the segment became shorter while it was read"};
+    LOGTAIL_TRY(file.write(at, bytes));
+  }
+  return file.syncData();
 }
 
 }  // namespace
 
 base::Status QueueWriter::recover(RecoveryReport& report) {
   LOGTAIL_TRY(fs_.createDirectories(options_.directory));
-  LOGTAIL_TRY(loadMeta(report));
-  auto found = findSegments(report);
-  if (!found.ok()) return found.error();
-  std::vector<SegmentInfo>& segments = *found;
-  if (queueId_ == 0) {
-    queueId_ = segments.empty() ? base::randomId() : segments.back().header.queueId;
-    report.metaRebuilt = !segments.empty();
-    report.created = segments.empty();
-    LOGTAIL_TRY(base::writeFileAtomically(fs_, pathOf("meta"), encodeMeta(queueId_)));
-  }
+  Directory found;
+  LOGTAIL_TRY(look(found));
+  LOGTAIL_TRY(tidy(found, report));
+  std::vector<SegmentInfo>& segments = found.segments;
   uint64_t mark = options_.knownDurable;
-  for (size_t i = 0; i < segments.size(); ++i) {
-    SegmentInfo& info = segments[i];
-    epoch_ = std::max(epoch_, info.header.epoch);
-    nextSegment_ = std::max(nextSegment_, info.header.segment + 1);
-    const SegmentInfo* next = i + 1 < segments.size() ? &segments[i + 1] : nullptr;
-    if (next != nullptr && next->header.previousSegment == info.header.segment) {
-      info.readableBytes = next->header.previousDurable;
-      info.lastSequence = next->header.firstSequence - 1;
-      continue;
-    }
-    // The newest one, or one whose successor is missing: how far it goes must be looked up.
-    const uint64_t provenBySuccessor = next == nullptr ? 0 : next->header.firstSequence - 1;
-    LOGTAIL_TRY(measure(info, std::max(mark, provenBySuccessor), report));
-    if (next != nullptr) report.lostAfterAck += provenBySuccessor - info.lastSequence;
-  }
+  LOGTAIL_TRY(measureAll(segments, mark, report));
   ++epoch_;
-  if (!segments.empty()) {
-    SegmentInfo& newest = segments.back();
-    mark = std::max(mark, newest.lastSequence);
-    if (mark > newest.lastSequence) report.lostAfterAck += mark - newest.lastSequence;
-    previousSegment_ = newest.header.segment;
-    previousDurable_ = newest.readableBytes;
-  }
   nextSequence_ = mark + 1;
   durableSequence_ = mark;
-  for (SegmentInfo& info : segments) {
-    info.sealed = true;
-    LOGTAIL_TRY(restoreIndex(info, report));
+  if (!segments.empty()) {
+    previousSegment_ = segments.back().header.segment;
+    previousDurable_ = segments.back().readableBytes;
+  }
+  for (const SegmentInfo& info : segments) {
+    if (found.withoutIndex.contains(info.header.segment)) {
+      LOGTAIL_TRY(restoreIndex(info));
+      ++report.indexesRebuilt;
+    }
     list_.add(info);
   }
   list_.setDurable(mark);
@@ -100,7 +120,7 @@ base::Status QueueWriter::recover(RecoveryReport& report) {
   return {};
 }
 
-base::Status QueueWriter::loadMeta(RecoveryReport&) {
+base::Status QueueWriter::loadMeta() {
   const std::string path = pathOf("meta");
   const auto bytes = base::readFile(fs_, path, 4096);
   if (!bytes.ok()) {
@@ -114,117 +134,176 @@ base::Status QueueWriter::loadMeta(RecoveryReport&) {
   return {};
 }
 
-// Segments by number, oldest first. Two passes, so that state of a newer format is left untouched.
-base::Result<std::vector<SegmentInfo>> QueueWriter::findSegments(RecoveryReport& report) {
+// What there is. Changes nothing, so that state of a newer format is left as it was.
+base::Status QueueWriter::look(Directory& found) {
+  LOGTAIL_TRY(loadMeta());
   const auto names = fs_.list(options_.directory);
   if (!names.ok()) return names.error();
-  std::vector<SegmentInfo> segments;
-  std::vector<std::string> damaged;
+  std::unordered_set<uint64_t> indexes;
   for (const std::string& name : *names) {
-    const uint64_t number = segmentNumber(name);
     const std::string path = pathOf(name);
-    if (number == 0) {
-      if (!name.starts_with("free-")) continue;
+    if (const uint64_t aside = numberIn(name, ".seg.damaged"); aside != 0) {
+      skipNumber(aside);
+    } else if (name == "meta.tmp" || numberIn(name, ".idx.tmp") != 0) {
+      found.leftovers.push_back(path);
+    } else if (const uint64_t index = numberIn(name, ".idx"); index != 0) {
+      indexes.insert(index);
+    } else if (name.starts_with("free-") && name.ends_with(".seg")) {
       freeFiles_.push_back(path);
       uint64_t n = 0;
       std::from_chars(name.data() + 5, name.data() + name.size(), n);
       nextFree_ = std::max(nextFree_, n + 1);
-      continue;
-    }
-    nextSegment_ = std::max(nextSegment_, number + 1);
-    auto file = fs_.open(path, base::OpenMode::kReadWrite);
-    if (!file.ok()) return file.error();
-    const auto header = readSegmentHeader(**file, path);
-    if (header.ok() && header->segment != number) {
-      freeFiles_.push_back(path);  // on its way from one name to the next when the machine stopped
-    } else if (header.ok() && (queueId_ == 0 || header->queueId == queueId_)) {
-      segments.push_back({*header, path, kSegmentHeaderBytes, 0, header->createdNanos, true});
-    } else if (header.ok() || header.code() == base::Errc::kQuarantine) {
-      damaged.push_back(path);
-    } else {
-      return header.error();
+    } else if (const uint64_t number = numberIn(name, ".seg"); number != 0) {
+      LOGTAIL_TRY(lookAtSegment(number, path, found));
     }
   }
-  for (const std::string& path : damaged) {
+  std::sort(found.segments.begin(), found.segments.end(),
+            [](const SegmentInfo& a, const SegmentInfo& b) {
+              return a.header.segment < b.header.segment;
+            });
+  found.metaMissing = queueId_ == 0;
+  if (queueId_ == 0 && !found.segments.empty()) queueId_ = found.segments.back().header.queueId;
+  std::erase_if(found.segments, [&](const SegmentInfo& info) {
+    if (info.header.queueId == queueId_) return false;
+    found.damaged.emplace_back(info.header.segment, info.path);
+    return true;
+  });
+  for (const SegmentInfo& info : found.segments) {
+    const auto usable = checkIndex(info);
+    if (!usable.ok()) return usable.error();
+    if (!*usable) found.withoutIndex.insert(info.header.segment);
+    indexes.erase(info.header.segment);
+  }
+  for (const auto& [number, path] : found.damaged) indexes.erase(number);
+  for (const uint64_t orphan : indexes) found.leftovers.push_back(pathOf(indexName(orphan)));
+  return {};
+}
+
+base::Status QueueWriter::lookAtSegment(uint64_t number, const std::string& path,
+                                        Directory& found) {
+  nextSegment_ = std::max(nextSegment_, number + 1);
+  auto file = fs_.open(path, base::OpenMode::kRead);
+  if (!file.ok()) return file.error();
+  const auto header = readSegmentHeader(**file, path);
+  if (header.ok() && header->segment != number) {
+    freeFiles_.push_back(path);  // on its way from one name to the next when the machine stopped
+  } else if (header.ok()) {
+    found.segments.push_back({*header, path, kSegmentHeaderBytes, 0, header->createdNanos, true});
+  } else if (header.code() == base::Errc::kQuarantine) {
+    found.damaged.emplace_back(number, path);
+  } else {
+    return header.error();
+  }
+  return {};
+}
+
+// The numbers of a segment that cannot be read are used up: its epoch is at most its number, as no
+// start takes more than one epoch and only those that make a segment take one.
+void QueueWriter::skipNumber(uint64_t number) {
+  nextSegment_ = std::max(nextSegment_, number + 1);
+  epoch_ = std::max(epoch_, static_cast<uint32_t>(number));
+}
+
+// Whether the segment has an index that belongs to it.
+base::Result<bool> QueueWriter::checkIndex(const SegmentInfo& info) {
+  const auto bytes = base::readFile(fs_, pathOf(indexName(info.header.segment)), kMaxIndexBytes);
+  if (!bytes.ok()) return false;
+  const auto index = decodeIndex(*bytes);
+  if (!index.ok() && index.code() == base::Errc::kTooNew) return index.error();
+  return index.ok() && index->salt == info.header.salt && index->segment == info.header.segment;
+}
+
+// Sets aside what cannot be used, removes what nobody needs, and writes `meta` when it is missing.
+base::Status QueueWriter::tidy(const Directory& found, RecoveryReport& report) {
+  for (const auto& [number, path] : found.damaged) {
     ++report.segmentsSetAside;
+    skipNumber(number);
     base::logError("queue: " + path + ": header damaged or of another queue, set aside");
     LOGTAIL_TRY(fs_.rename(path, path + ".damaged"));
   }
-  std::sort(segments.begin(), segments.end(), [](const SegmentInfo& a, const SegmentInfo& b) {
-    return a.header.segment < b.header.segment;
-  });
-  return segments;
+  const auto discard = [&](const std::string& path) {
+    const base::Status removed = fs_.remove(path);
+    if (!removed.ok()) base::logWarn("queue: " + removed.message());
+  };
+  for (const std::string& path : found.leftovers) discard(path);
+  while (freeFiles_.size() > options_.freeSegments) {
+    discard(freeFiles_.back());
+    freeFiles_.pop_back();
+  }
+  if (!found.metaMissing) return {};
+  const bool empty = found.segments.empty();
+  if (queueId_ == 0) queueId_ = base::randomId();
+  report.created = empty;
+  report.metaRebuilt = !empty;
+  return base::writeFileAtomically(fs_, pathOf("meta"), encodeMeta(queueId_));
 }
 
-// Walks a segment without a successor that says where it ends. What is proven durable and cannot be
-// read is lost; what is not proven and damaged is the torn tail.
-base::Status QueueWriter::measure(SegmentInfo& info, uint64_t mark, RecoveryReport& report) {
+// How far each segment may be read; `mark` becomes the queue's durable mark.
+base::Status QueueWriter::measureAll(std::vector<SegmentInfo>& segments, uint64_t& mark,
+                                     RecoveryReport& report) {
+  for (size_t i = 0; i < segments.size(); ++i) {
+    SegmentInfo& info = segments[i];
+    epoch_ = std::max(epoch_, info.header.epoch);
+    const SegmentInfo* next = i + 1 < segments.size() ? &segments[i + 1] : nullptr;
+    info.newestNanos = next != nullptr ? next->header.createdNanos : clock_.wallNanos();
+    if (next != nullptr && next->header.previousSegment == info.header.segment) {
+      info.readableBytes = next->header.previousDurable;
+      info.lastSequence = next->header.firstSequence - 1;
+      continue;
+    }
+    // The newest one, or one whose successor is missing: how far it goes must be looked up.
+    uint64_t proven = next != nullptr ? next->header.firstSequence - 1 : mark;
+    LOGTAIL_TRY(measure(info, proven, report));
+    if (proven > info.lastSequence) report.lostAfterAck += proven - info.lastSequence;
+    if (next == nullptr) mark = std::max(proven, info.lastSequence);
+  }
+  return {};
+}
+
+// Walks a segment without a successor that says where it ends. Raises `mark` to what its entries
+// prove; leaves the count of entries that are lost at its end to the caller.
+base::Status QueueWriter::measure(SegmentInfo& info, uint64_t& mark, RecoveryReport& report) {
   auto file = fs_.open(info.path, base::OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
   const auto size = (*file)->info();
   if (!size.ok()) return size.error();
   SegmentWalker walker(**file, info.header, 0, size->size);
-  struct Stretch {  // entries up to a damage
-    uint64_t end;
-    uint64_t lastSequence;
-    Damage damage;
-  };
   std::vector<Stretch> stretches;
-  uint64_t end = kSegmentHeaderBytes;
-  uint64_t last = info.header.firstSequence - 1;
+  Stretch now{kSegmentHeaderBytes, info.header.firstSequence - 1, {}};
+  uint64_t provenEnd = kSegmentHeaderBytes;
+  uint64_t provenHere = 0;
   for (;;) {
     const auto found = walker.next();
     if (!found.ok()) return found.error();
     if (*found == SegmentWalker::Found::kEntry) {
-      end = walker.offset();
-      last = walker.entry().header.completes();
-      mark = std::max(mark, walker.entry().header.durable);
+      const EntryHeader& header = walker.entry().header;
+      now.end = walker.offset();
+      now.lastSequence = header.completes();
+      // Its generation is the first that knows of this mark: all before it is durable.
+      if (header.durable > provenHere) {
+        provenHere = header.durable;
+        provenEnd = walker.entryOffset();
+      }
       continue;
     }
-    stretches.push_back({end, last, walker.damage()});
+    now.damage = walker.damage();
+    stretches.push_back(now);
     if (*found == SegmentWalker::Found::kEnd) break;
   }
-  for (const Stretch& stretch : stretches) {
-    end = stretch.end;
-    last = stretch.lastSequence;
-    const bool proven = stretch.lastSequence < mark;
-    if (stretch.damage.beforeSequence == 0) {
-      if (proven && stretch.damage.bytes > 0) {
-        ++report.damagedRegions;
-        report.damagedBytes += stretch.damage.bytes;
-      } else {
-        report.tornBytes += stretch.damage.bytes > 0 ? stretch.damage.bytes : 0;
-      }
-      break;
-    }
-    if (!proven) {  // everything behind is above the mark
-      report.tornBytes += stretches.back().end - stretch.end;
-      break;
-    }
-    ++report.damagedRegions;
-    report.damagedBytes += stretch.damage.bytes;
-    report.lostAfterAck += stretch.damage.beforeSequence - stretch.lastSequence - 1;
-  }
-  info.readableBytes = end;
-  info.lastSequence = last;
-  // What a process wrote and did not sync is in the page cache only: it is about to be believed.
-  return (*file)->syncData();
+  mark = std::max(mark, provenHere);
+  const Stretch& last = lastBelieved(stretches, mark, report);
+  info.readableBytes = last.end;
+  info.lastSequence = last.lastSequence;
+  return settle(**file, std::min(provenEnd, last.end), last.end);
 }
 
-base::Status QueueWriter::restoreIndex(const SegmentInfo& info, RecoveryReport& report) {
-  const std::string path = pathOf(indexName(info.header.segment));
-  const auto bytes = base::readFile(fs_, path, kMaxIndex);
-  if (bytes.ok()) {
-    const auto index = decodeIndex(*bytes);
-    if (index.ok() && index->salt == info.header.salt) return {};
-    if (!index.ok() && index.code() == base::Errc::kTooNew) return index.error();
-  }
+base::Status QueueWriter::restoreIndex(const SegmentInfo& info) {
   auto file = fs_.open(info.path, base::OpenMode::kRead);
   if (!file.ok()) return file.error();
   const auto index = buildIndex(**file, info.header, info.readableBytes);
   if (!index.ok()) return index.error();
-  ++report.indexesRebuilt;
-  return base::writeFileAtomically(fs_, path, encodeIndex(*index));
+  saveIndex(*index);
+  return {};
 }
 
 }  // namespace logtail::wal

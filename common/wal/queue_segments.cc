@@ -8,7 +8,7 @@
 namespace logtail::wal {
 
 uint64_t QueueWriter::usedBytes() const {
-  return list_.snapshot().segments.size() * options_.segmentBytes;
+  return list_.size() * options_.segmentBytes;
 }
 
 bool QueueWriter::isFull() const {
@@ -37,15 +37,26 @@ base::Status QueueWriter::roll() {
   active->index.salt = header.salt;
   active->index.segment = header.segment;
 
-  base::Status made = active->file->write(0, encodeSegmentHeader(header));
-  if (made.ok()) made = active->file->syncData();
-  if (made.ok()) made = fs_.rename(freePath, active->path);
-  if (made.ok()) made = fs_.syncDirectory(options_.directory);
-  if (!made.ok()) return made;
+  const base::Status made = prepare(*active, freePath);
+  if (!made.ok()) {
+    active->file.reset();
+    const base::Status removed = fs_.remove(freePath);
+    if (!removed.ok() && removed.code() != base::Errc::kNotFound) {
+      base::logWarn("queue: " + removed.message());
+    }
+    return made;
+  }
   ++nextSegment_;
   list_.add({header, active->path, kSegmentHeaderBytes, 0, header.createdNanos, false});
   active_ = std::move(active);
   return {};
+}
+
+base::Status QueueWriter::prepare(const Active& active, const std::string& freePath) {
+  LOGTAIL_TRY(active.file->write(0, encodeSegmentHeader(active.header)));
+  LOGTAIL_TRY(active.file->syncData());
+  LOGTAIL_TRY(fs_.rename(freePath, active.path));
+  return fs_.syncDirectory(options_.directory);
 }
 
 // A recycled file, or a new one with its space reserved.
@@ -82,17 +93,31 @@ void QueueWriter::sealActive() {
   previousSegment_ = active.header.segment;
   previousDurable_ = active.durableEnd;
   list_.seal(active.header.segment);
-  // The index can always be made again, so that it failed stops nothing.
-  const base::Status written = base::writeFileAtomically(
-      fs_, pathOf(indexName(active.header.segment)), encodeIndex(active.index));
-  if (!written.ok()) base::logWarn("queue: index not written: " + written.message());
+  saveIndex(active.index);
   active_.reset();
+}
+
+// Not synced, and a failure stops nothing: an index can always be made again, and one that a crash
+// spoilt does not check.
+void QueueWriter::saveIndex(const SegmentIndex& index) {
+  const std::string path = pathOf(indexName(index.segment));
+  const auto write = [&]() -> base::Status {
+    auto file = fs_.open(path + ".tmp", base::OpenMode::kCreate);
+    if (!file.ok()) return file.error();
+    LOGTAIL_TRY((*file)->truncate(0));
+    LOGTAIL_TRY((*file)->write(0, encodeIndex(index)));
+    return fs_.rename(path + ".tmp", path);
+  };
+  const base::Status written = write();
+  if (!written.ok()) base::logWarn("queue: index not written: " + written.message());
 }
 
 base::Result<unsigned> QueueWriter::removeThrough(uint64_t sequence) {
   unsigned removed = 0;
-  for (const SegmentInfo& info : list_.snapshot().segments) {
-    if (active_ != nullptr && info.header.segment == active_->header.segment) break;
+  std::vector<SegmentInfo> segments = list_.snapshot().segments;
+  // The newest one keeps the queue's sequence and epoch, also when nothing in it is wanted.
+  if (!segments.empty()) segments.pop_back();
+  for (const SegmentInfo& info : segments) {
     if (!info.sealed || info.lastSequence > sequence) break;
     LOGTAIL_TRY(retire(info));
     ++removed;
@@ -100,17 +125,23 @@ base::Result<unsigned> QueueWriter::removeThrough(uint64_t sequence) {
   return removed;
 }
 
+// One removal is durable before the next: a hole between segments after a crash would look like loss.
 base::Status QueueWriter::retire(const SegmentInfo& info) {
+  if (removalUnsynced_) LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
   const base::Status index = fs_.remove(pathOf(indexName(info.header.segment)));
   if (!index.ok() && index.code() != base::Errc::kNotFound) return index;
   list_.remove(info.header.segment);
-  if (freeFiles_.size() < options_.freeSegments) {
+  removalUnsynced_ = true;
+  if (freeFiles_.size() >= options_.freeSegments) {
+    LOGTAIL_TRY(fs_.remove(info.path));
+  } else {
     const std::string path = pathOf("free-" + std::to_string(nextFree_++) + ".seg");
     LOGTAIL_TRY(fs_.rename(info.path, path));
     freeFiles_.push_back(path);
-    return {};
   }
-  return fs_.remove(info.path);
+  LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
+  removalUnsynced_ = false;
+  return {};
 }
 
 }  // namespace logtail::wal

@@ -60,7 +60,10 @@ base::Status QueueWriter::commit() {
       pending_.erase(pending_.begin(), pending_.begin() + static_cast<ptrdiff_t>(next));
       if (!pending_.empty()) sealActive();  // the next entry did not fit
     }
-    if (done.ok()) continue;
+    if (done.ok()) {
+      if (next > 0) failures = 0;
+      continue;
+    }
     if (active_ != nullptr) {
       condemn(done);
     } else if (done.code() == base::Errc::kPushBack) {

@@ -37,7 +37,7 @@ struct RecoveryReport {
   uint32_t epoch = 0;
   bool created = false;
   uint64_t segments = 0;
-  uint64_t damagedRegions = 0;  // in the newest segment, below the durable mark
+  uint64_t damagedRegions = 0;  // below the durable mark, where no successor tells a segment's end
   uint64_t damagedBytes = 0;
   uint64_t lostAfterAck = 0;    // entries below the durable mark that are gone
   uint64_t tornBytes = 0;       // cut off above the mark
@@ -108,16 +108,31 @@ class QueueWriter {
   QueueWriter(base::FileSystem& fs, base::Clock& clock, SegmentList& list, QueueOptions options,
               Describe describe);
   // queue_recovery.cc
+  struct Directory {  // what a start finds
+    std::vector<SegmentInfo> segments;                         // oldest first
+    std::vector<std::pair<uint64_t, std::string>> damaged;     // number, path
+    std::vector<std::string> leftovers;                        // files nobody needs any more
+    std::unordered_set<uint64_t> withoutIndex;                 // numbers of segments
+    bool metaMissing = false;
+  };
   base::Status recover(RecoveryReport& report);
-  base::Status loadMeta(RecoveryReport& report);
-  base::Result<std::vector<SegmentInfo>> findSegments(RecoveryReport& report);
-  base::Status measure(SegmentInfo& info, uint64_t mark, RecoveryReport& report);
-  base::Status restoreIndex(const SegmentInfo& info, RecoveryReport& report);
+  base::Status loadMeta();
+  base::Status look(Directory& found);
+  base::Status lookAtSegment(uint64_t number, const std::string& path, Directory& found);
+  void skipNumber(uint64_t number);
+  base::Result<bool> checkIndex(const SegmentInfo& info);
+  base::Status tidy(const Directory& found, RecoveryReport& report);
+  base::Status measureAll(std::vector<SegmentInfo>& segments, uint64_t& mark,
+                          RecoveryReport& report);
+  base::Status measure(SegmentInfo& info, uint64_t& mark, RecoveryReport& report);
+  base::Status restoreIndex(const SegmentInfo& info);
 
   // queue_segments.cc
   base::Status roll();
   base::Result<std::unique_ptr<base::File>> takeFile(std::string& path);
+  base::Status prepare(const Active& active, const std::string& freePath);
   void sealActive();
+  void saveIndex(const SegmentIndex& index);
   base::Status retire(const SegmentInfo& info);
   std::string pathOf(const std::string& name) const { return options_.directory + "/" + name; }
 
@@ -144,6 +159,7 @@ class QueueWriter {
   std::deque<Pending> pending_;
   std::vector<std::string> freeFiles_;
   uint64_t nextFree_ = 1;
+  bool removalUnsynced_ = false;  // a removal whose name is not yet durable
   bool stopped_ = false;
   QueueCounts counts_;
 };

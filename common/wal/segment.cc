@@ -92,7 +92,8 @@ SegmentWalker::SegmentWalker(base::File& file, const SegmentHeader& header, uint
     : file_(file),
       salt_(header.salt),
       offset_(std::max(offset, kSegmentHeaderBytes)),
-      end_(std::max(end, kSegmentHeaderBytes)) {}
+      end_(std::max(end, kSegmentHeaderBytes)),
+      lastSequence_(header.firstSequence - 1) {}
 
 void SegmentWalker::extend(uint64_t end) {
   if (end <= end_) return;

@@ -37,7 +37,7 @@ std::string segmentName(uint64_t number);  // "<16 hex>.seg"
 struct Damage {
   uint64_t offset = 0;
   uint64_t bytes = 0;
-  uint64_t afterSequence = 0;   // of the readable entry before it; 0: none in this segment
+  uint64_t afterSequence = 0;   // the highest one that is whole before it
   uint64_t beforeSequence = 0;  // of the one behind it; 0: none
   // Entries that went with it: those between its neighbours.
   uint64_t lostEntries() const {

@@ -16,9 +16,10 @@ constexpr uint32_t kIndexVersion = 1;
 void SegmentIndex::add(uint64_t offset, const EntryHeader& header, int64_t receivedNanos,
                        const std::vector<StreamSpan>& spans) {
   if (firstSequence == 0) firstSequence = header.sequence;
-  lastSequence = header.sequence;
+  lastSequence = header.completes();
   bytes = offset + header.storedBytes();
-  if (places.empty() || offset >= places.back().offset + kIndexStep) {
+  if (receivedNanos != 0 &&
+      (places.empty() || offset >= places.back().offset + kIndexStep)) {
     places.push_back({offset, header.sequence, receivedNanos});
   }
   for (const StreamSpan& span : spans) {

@@ -15,6 +15,7 @@
 namespace logtail::wal {
 
 inline constexpr uint64_t kIndexStep = 1024 * 1024;  // bytes between two places
+inline constexpr uint64_t kMaxIndexBytes = 256 * 1024 * 1024;
 
 struct StreamRange {
   int64_t minTimeNanos = 0;
@@ -39,7 +40,8 @@ struct SegmentIndex {
   std::unordered_map<event::StreamKey, StreamRange, event::StreamKeyHash> streams;
   std::vector<IndexPlace> places;
 
-  // Takes an entry into the index; `spans` are its streams.
+  // Takes an entry into the index; `spans` are its streams. `receivedNanos` 0: not known, such an
+  // entry is no place.
   void add(uint64_t offset, const EntryHeader& header, int64_t receivedNanos,
            const std::vector<StreamSpan>& spans);
 };

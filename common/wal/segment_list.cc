@@ -34,6 +34,11 @@ SegmentList::Snapshot SegmentList::snapshot() const {
   return snapshot;
 }
 
+size_t SegmentList::size() const {
+  const std::lock_guard lock(mutex_);
+  return segments_.size();
+}
+
 uint64_t SegmentList::durableSequence() const {
   const std::lock_guard lock(mutex_);
   return durable_;

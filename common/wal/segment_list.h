@@ -42,9 +42,10 @@ class SegmentList {
   std::optional<SegmentInfo> after(uint64_t segment) const;
   std::optional<SegmentInfo> get(uint64_t segment) const;
   Snapshot snapshot() const;
+  size_t size() const;  // segments
   uint64_t durableSequence() const;
   uint64_t oldestSequence() const;  // of the oldest segment; 0 without any
-  // Waits until the mark is above `sequence`, stop() was called or `until` (steady) has passed.
+  // Waits until the mark is above `sequence`, stop() was called or `timeout` has passed.
   // False when stopped.
   bool waitAbove(uint64_t sequence, base::Nanos timeout) const;
   // Calls `wake` on the writer's thread after every move of the mark; it must not block or call back.
