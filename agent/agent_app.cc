@@ -5,6 +5,7 @@
 #include <future>
 
 #include "common/base/log.h"
+#include "common/net/host_port.h"
 
 namespace logtail::agent {
 namespace {
@@ -98,14 +99,17 @@ bool AgentApp::drainAndStop() {
   std::future<bool> complete = done->get_future();
   shipper_->drain(config_.drainTimeout, [done](bool all) { done->set_value(all); });
   const bool all = complete.get();
-  if (!all) base::logWarn("agent: stopped before everything was acknowledged; the next start goes on");
+  if (!all)
+    base::logWarn("agent: stopped before everything was acknowledged; the next start goes on");
   http_->stop();
   for (const auto& worker : workers_) worker->stop();
   shipper_->stop();
   return all;
 }
 
-void AgentApp::onConnected(const wire::HelloOk& hello) { knownNode_ = hello.knownNode; }
+void AgentApp::onConnected(const wire::HelloOk& hello) {
+  knownNode_ = hello.knownNode;
+}
 
 void AgentApp::onStreamOk(const event::StreamKey& key, wire::StreamStatus status,
                           const event::Resume& resume, const event::Resume* checkpoint) {
@@ -177,7 +181,7 @@ base::Status AgentApp::startHttp() {
   live_.add("process", [] { return std::nullopt; });
   ready_.add("started", [] { return std::nullopt; });
   net::addStandardEndpoints(*http_, registry_, live_, ready_);
-  const auto address = parseHostPort(config_.http.listen);
+  const auto address = net::parseHostPort(config_.http.listen);
   if (!address.ok()) return address.error();
   LOGTAIL_TRY(http_->start(address->host, address->port));
   base::logInfo("agent: http on port " + std::to_string(http_->port()));
@@ -194,20 +198,27 @@ void AgentApp::addMetrics() {
   };
   using Counts = TailWorkerCounts;
   counter("logtail_read_bytes_total", "Bytes of log files, at the read call.", &Counts::readBytes);
-  counter("logtail_reread_bytes_total", "Bytes read again to rebuild open records.", &Counts::rereadBytes);
+  counter("logtail_reread_bytes_total", "Bytes read again to rebuild open records.",
+          &Counts::rereadBytes);
   counter("logtail_records_total", "Records sealed.", &Counts::records);
   counter("logtail_record_bytes_total", "File bytes of records sealed.", &Counts::recordBytes);
   counter("logtail_dropped_records_total", "Records dropped on purpose.", &Counts::dropRecords);
   counter("logtail_dropped_bytes_total", "File bytes dropped on purpose.", &Counts::dropBytes);
-  counter("logtail_lost_bytes_total", "File bytes that could not be read any more.", &Counts::lostBytes);
+  counter("logtail_lost_bytes_total", "File bytes that could not be read any more.",
+          &Counts::lostBytes);
   counter("logtail_units_total", "Units sealed.", &Counts::units);
   counter("logtail_unit_bytes_total", "Bytes of units sealed.", &Counts::unitBytes);
   counter("logtail_truncations_total", "Files that were cut or rewritten.", &Counts::truncations);
-  counter("logtail_late_generations_total", "Older files found after newer ones.", &Counts::lateGenerations);
-  counter("logtail_unreadable_files_total", "Failed opens and reads of log files.", &Counts::unreadableFiles);
-  counter("logtail_malformed_names_total", "Links in containers/ that name no container.", &Counts::malformedNames);
-  counter("logtail_inotify_overflows_total", "Event queue overflows; each led to a scan.", &Counts::overflows);
-  counter("logtail_blocked_total", "Times reading stopped because the way was blocked.", &Counts::blocked);
+  counter("logtail_late_generations_total", "Older files found after newer ones.",
+          &Counts::lateGenerations);
+  counter("logtail_unreadable_files_total", "Failed opens and reads of log files.",
+          &Counts::unreadableFiles);
+  counter("logtail_malformed_names_total", "Links in containers/ that name no container.",
+          &Counts::malformedNames);
+  counter("logtail_inotify_overflows_total", "Event queue overflows; each led to a scan.",
+          &Counts::overflows);
+  counter("logtail_blocked_total", "Times reading stopped because the way was blocked.",
+          &Counts::blocked);
   const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
     callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
   };
@@ -216,17 +227,14 @@ void AgentApp::addMetrics() {
     for (const auto& worker : workers_) sum += worker->counts().streams.load();
     return static_cast<double>(sum);
   });
-  gauge("logtail_memory_reserved_bytes", "Of the byte budget.", [this] {
-    return static_cast<double>(budget_.used());
-  });
+  gauge("logtail_memory_reserved_bytes", "Of the byte budget.",
+        [this] { return static_cast<double>(budget_.used()); });
   gauge("logtail_oldest_unacked_seconds", "Age of the oldest read that is not acknowledged.",
         [this] { return shipper_->counters().oldestUnackedSeconds; });
-  gauge("logtail_unacked_bytes", "Bytes of units that are not acknowledged.", [this] {
-    return static_cast<double>(shipper_->counters().heldBytes);
-  });
-  gauge("logtail_connected", "1 while connected to an aggregator.", [this] {
-    return shipper_->counters().connected ? 1.0 : 0.0;
-  });
+  gauge("logtail_unacked_bytes", "Bytes of units that are not acknowledged.",
+        [this] { return static_cast<double>(shipper_->counters().heldBytes); });
+  gauge("logtail_connected", "1 while connected to an aggregator.",
+        [this] { return shipper_->counters().connected ? 1.0 : 0.0; });
 }
 
 }  // namespace logtail::agent

@@ -1,9 +1,9 @@
 #pragma once
 // The agent, put together: tail workers, shipper, checkpoint, metrics and health.
 //
-// Flow: TailWorker (files -> units) -> Shipper (units -> aggregator) -> ACK -> checkpoint and workers.
-// Owned by main. start() and stop() are for main's thread; between them everything runs on the threads
-// of the parts, and this class only passes messages among them.
+// Flow: TailWorker (files -> units) -> Shipper (units -> aggregator) -> ACK -> checkpoint and
+// workers. Owned by main. start() and stop() are for main's thread; between them everything runs on
+// the threads of the parts, and this class only passes messages among them.
 
 #include <atomic>
 #include <memory>

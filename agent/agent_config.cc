@@ -1,6 +1,6 @@
 #include "agent/agent_config.h"
 
-#include <charconv>
+#include "common/net/host_port.h"
 
 namespace logtail::agent {
 namespace {
@@ -9,86 +9,102 @@ using namespace std::chrono_literals;
 using namespace base::literals;
 
 bool isLoopback(const std::string& address) {
-  const auto parsed = parseHostPort(address);
-  return parsed.ok() && (parsed->host == "localhost" || parsed->host == "::1" ||
-                         parsed->host.starts_with("127."));
+  const auto parsed = net::parseHostPort(address);
+  return parsed.ok() && net::isLoopback(parsed->host);
 }
 
 config::Table<TlsConfig> tlsTable() {
   config::Table<TlsConfig> table("tls", "Certificates for the way to the aggregator.");
-  table.value("dir", &TlsConfig::dir, "Directory with ca.crt, tls.crt and tls.key, read again at each connection.");
-  table.value("server_name", &TlsConfig::serverName, "Name the aggregator's certificate must have, when it is not the host of its address.");
+  table.value("dir", &TlsConfig::dir,
+              "Directory with ca.crt, tls.crt and tls.key, read again at each connection.");
+  table.value(
+      "server_name", &TlsConfig::serverName,
+      "Name the aggregator's certificate must have, when it is not the host of its address.");
   return table;
 }
 
 config::Table<LogsConfig> logsTable() {
   config::Table<LogsConfig> table("logs", "What is read, and how.");
   table.value("dir", &LogsConfig::dir, "Directory that has containers/ and pods/.").range(1, 4096);
-  table.value("max_line", &LogsConfig::maxLine, "Longest record; what a line has beyond is cut, flagged and counted.").range(1_KiB, 192_KiB);
-  table.value("read_rate", &LogsConfig::readRate, "Most bytes read a second by one worker, for catching up gently; 0 is no cap.");
-  table.value("batch_interval", &LogsConfig::batchInterval, "How long changes of files are gathered before they are read.").range(0s, 1s);
-  table.value("rotation_grace", &LogsConfig::rotationGrace, "How long a rotated file is still watched for stragglers once its successor was seen.").range(100ms, 60s);
-  table.value("safety_scan", &LogsConfig::safetyScan, "How often every file is looked at without any event.").range(1s, 1h);
+  table
+      .value("max_line", &LogsConfig::maxLine,
+             "Longest record; what a line has beyond is cut, flagged and counted.")
+      .range(1_KiB, 192_KiB);
+  table.value("read_rate", &LogsConfig::readRate,
+              "Most bytes read a second by one worker, for catching up gently; 0 is no cap.");
+  table
+      .value("batch_interval", &LogsConfig::batchInterval,
+             "How long changes of files are gathered before they are read.")
+      .range(0s, 1s);
+  table
+      .value("rotation_grace", &LogsConfig::rotationGrace,
+             "How long a rotated file is still watched for stragglers once its successor was seen.")
+      .range(100ms, 60s);
+  table
+      .value("safety_scan", &LogsConfig::safetyScan,
+             "How often every file is looked at without any event.")
+      .range(1s, 1h);
   return table;
 }
 
 config::Table<StateConfig> stateTable() {
   config::Table<StateConfig> table("state", "What the agent must not forget.");
-  table.value("dir", &StateConfig::dir, "Directory of the checkpoint; must survive the pod.").range(1, 4096);
+  table.value("dir", &StateConfig::dir, "Directory of the checkpoint; must survive the pod.")
+      .range(1, 4096);
   return table;
 }
 
 config::Table<HttpConfig> httpTable() {
   config::Table<HttpConfig> table("http", "Metrics and health.");
-  table.value("listen", &HttpConfig::listen, "Address of /metrics, /livez and /readyz; port 0 takes a free one.");
+  table.value("listen", &HttpConfig::listen,
+              "Address of /metrics, /livez and /readyz; port 0 takes a free one.");
   return table;
 }
 
 }  // namespace
 
-base::Result<HostPort> parseHostPort(const std::string& text) {
-  const base::Error wrong{base::Errc::kFixInput, "\"" + text + "\": expected host:port"};
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos) return wrong;
-  HostPort out;
-  out.host = text.substr(0, colon);
-  if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']') {
-    out.host = out.host.substr(1, out.host.size() - 2);
-  } else if (out.host.find(':') != std::string::npos) {
-    return wrong;
-  }
-  if (out.host.empty()) out.host = "0.0.0.0";
-  const char* end = text.data() + text.size();
-  const auto [stopped, failed] = std::from_chars(text.data() + colon + 1, end, out.port);
-  if (failed != std::errc() || stopped != end) return wrong;
-  return out;
-}
-
 config::Table<AgentConfig> agentTable() {
   config::Table<AgentConfig> table("agent", "logtail-agent, one a node.");
-  table.value("cluster", &AgentConfig::cluster, "Name of the cluster; part of every record's identity.").range(1, 253);
-  table.value("node", &AgentConfig::node, "Name of the node; the host's name when empty.").range(0, 253);
-  table.list("aggregators", &AgentConfig::aggregators, "host:port of the aggregators, tried in turn.").count(1, 64);
+  table
+      .value("cluster", &AgentConfig::cluster,
+             "Name of the cluster; part of every record's identity.")
+      .range(1, 253);
+  table.value("node", &AgentConfig::node, "Name of the node; the host's name when empty.")
+      .range(0, 253);
+  table
+      .list("aggregators", &AgentConfig::aggregators,
+            "host:port of the aggregators, tried in turn.")
+      .count(1, 64);
   table.table("tls", &AgentConfig::tls, "Certificates.", tlsTable());
-  table.value("insecure", &AgentConfig::insecure, "Allows aggregators beyond this machine without TLS.");
+  table.value("insecure", &AgentConfig::insecure,
+              "Allows aggregators beyond this machine without TLS.");
   table.table("logs", &AgentConfig::logs, "What is read, and how.", logsTable());
   table.choice("read_from", &AgentConfig::readFrom,
-               "Where present files are read from at the first start on a node that the aggregator has never seen; later files are always read from their head.",
+               "Where present files are read from at the first start on a node that the aggregator "
+               "has never seen; later files are always read from their head.",
                {{"head", StartAt::kHead}, {"tail", StartAt::kTail}});
   table.table("state", &AgentConfig::state, "What the agent must not forget.", stateTable());
   table.table("http", &AgentConfig::http, "Metrics and health.", httpTable());
-  table.value("memory", &AgentConfig::memory, "Byte budget of the whole process.").range(32_MB, 64_GB);
-  table.value("workers", &AgentConfig::workers, "Threads that read; each owns a share of the streams.").range(1, 64);
+  table.value("memory", &AgentConfig::memory, "Byte budget of the whole process.")
+      .range(32_MB, 64_GB);
+  table
+      .value("workers", &AgentConfig::workers,
+             "Threads that read; each owns a share of the streams.")
+      .range(1, 64);
   table.value("compression", &AgentConfig::compression, "Level of zstd.").range(1, 19);
-  table.value("drain_timeout", &AgentConfig::drainTimeout, "How long SIGTERM waits for acknowledgements.").range(0s, 10min);
+  table
+      .value("drain_timeout", &AgentConfig::drainTimeout,
+             "How long SIGTERM waits for acknowledgements.")
+      .range(0s, 10min);
   table.rule([](const AgentConfig& c) -> std::optional<config::Problem> {
     for (const std::string& address : c.aggregators) {
-      if (!parseHostPort(address).ok()) return config::Problem{"aggregators", "entries of the form host:port"};
+      if (!net::parseHostPort(address).ok())
+        return config::Problem{"aggregators", "entries of the form host:port"};
       if (c.tls.dir.empty() && !c.insecure && !isLoopback(address)) {
         return config::Problem{"aggregators", "loopback addresses, or tls.dir, or insecure: true"};
       }
     }
-    if (!parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
+    if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
     return std::nullopt;
   });
   return table;

@@ -50,11 +50,4 @@ struct AgentConfig {
 
 config::Table<AgentConfig> agentTable();
 
-// "host:port", "[v6]:port" or ":port" (all addresses); kFixInput otherwise.
-struct HostPort {
-  std::string host;
-  uint16_t port = 0;
-};
-base::Result<HostPort> parseHostPort(const std::string& text);
-
 }  // namespace logtail::agent

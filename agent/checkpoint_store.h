@@ -1,11 +1,11 @@
 #pragma once
 // The agent's durable state: how far each stream is acknowledged, and by which queue.
 //
-// Flow: ACK -> acknowledged() -> (at most once an interval) state() -> write(). One file, STATE/checkpoint,
-// replaced as a whole; format below. Owned by the agent's main; `files` and `clock` must outlive it.
-// Thread: one at a time (the network thread, once Shipper runs); write() may run beside it.
-// Failure: a damaged entry costs only itself and is counted; a newer format is kTooNew and is not touched;
-// a failed write leaves the old state and is tried again.
+// Flow: ACK -> acknowledged() -> (at most once an interval) state() -> write(). One file,
+// STATE/checkpoint, replaced as a whole; format below. Owned by the agent's main; `files` and
+// `clock` must outlive it. Thread: one at a time (the network thread, once Shipper runs); write()
+// may run beside it. Failure: a damaged entry costs only itself and is counted; a newer format is
+// kTooNew and is not touched; a failed write leaves the old state and is tried again.
 //
 //   checkpoint := "LTCKPT01" u32 version=1 u32 entries u32 crc    crc over all before it
 //                 entry*
@@ -41,7 +41,8 @@ class CheckpointStore {
 
   CheckpointStore(base::FileSystem& files, base::Clock& clock, std::string directory);
 
-  // Reads what is there. An error (kTooNew, an unreadable disk) leaves it empty and the file as it is.
+  // Reads what is there. An error (kTooNew, an unreadable disk) leaves it empty and the file as it
+  // is.
   base::Status load();
   bool fresh() const { return fresh_; }  // there was no state: the first start on this directory
   uint64_t damagedEntries() const { return damagedEntries_; }

@@ -18,14 +18,17 @@ EventLoop::~EventLoop() {
   uv_loop_close(&handles_->loop);
 }
 
-uv_loop_s* EventLoop::loop() { return &handles_->loop; }
+uv_loop_s* EventLoop::loop() {
+  return &handles_->loop;
+}
 
 base::Status EventLoop::start(std::function<void()> opening) {
   handles_->wake.data = this;
   const int failed = uv_async_init(&handles_->loop, &handles_->wake, [](uv_async_t* wake) {
     static_cast<EventLoop*>(wake->data)->runPosted();
   });
-  if (failed != 0) return {base::Errc::kPushBack, std::string("event loop: ") + uv_strerror(failed)};
+  if (failed != 0)
+    return {base::Errc::kPushBack, std::string("event loop: ") + uv_strerror(failed)};
   {
     const std::lock_guard lock(mutex_);
     accepting_ = true;

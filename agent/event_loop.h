@@ -1,8 +1,8 @@
 #pragma once
 // A libuv loop on a thread of its own, and the one way into it from other threads: post().
 //
-// Owner: a tail worker. post() is for any thread and never blocks; tasks run on the loop's thread in
-// order. stop() runs what was posted, then `closing` on the loop's thread (close handles there),
+// Owner: a tail worker. post() is for any thread and never blocks; tasks run on the loop's thread
+// in order. stop() runs what was posted, then `closing` on the loop's thread (close handles there),
 // then ends the thread. What is posted after stop() is dropped.
 
 #include <functional>

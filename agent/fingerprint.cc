@@ -8,6 +8,7 @@
 namespace logtail::agent {
 
 base::Result<std::optional<uint64_t>> fingerprint(LogFile& file, bool final) {
+  if (const auto stored = file.storedFingerprint()) return stored;
   char head[event::kFingerprintBytes];
   const auto got = file.readAt(0, head);
   if (!got.ok()) return got.error();

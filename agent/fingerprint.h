@@ -9,9 +9,9 @@
 
 namespace logtail::agent {
 
-// XXH3-64 of the first line with its newline, at most its first kFingerprintBytes. Nothing while the
-// file has neither; of a file at its `final` end all its bytes count, nothing when it is empty. A
-// spooled copy answers what it was stored under.
+// XXH3-64 of the first line with its newline, at most its first kFingerprintBytes. Nothing while
+// the file has neither; of a file at its `final` end all its bytes count, nothing when it is empty.
+// A spooled copy answers what it was stored under.
 base::Result<std::optional<uint64_t>> fingerprint(LogFile& file, bool final);
 
 // XXH3-64 of the last <= kTailBytes before `to`; 0 for `to` 0. kNotFound when the file is shorter.

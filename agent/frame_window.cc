@@ -77,9 +77,9 @@ void FrameWindow::pack() {
   }
   frame->sequence = ++lastSequence_;
   frame->bytes = wire::kFramePrefixBytes + bytes;
-  wire::storeFramePrefix({frame->sequence, static_cast<uint32_t>(frame->units.size()),
-                          static_cast<uint32_t>(bytes)},
-                         frame->prefix.data());
+  wire::storeFramePrefix(
+      {frame->sequence, static_cast<uint32_t>(frame->units.size()), static_cast<uint32_t>(bytes)},
+      frame->prefix.data());
   frames_.push_back(std::move(frame));
 }
 

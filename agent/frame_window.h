@@ -1,10 +1,12 @@
 #pragma once
-// Units on their way: packed into numbered frames, kept until acknowledged, sent again byte for byte.
+// Units on their way: packed into numbered frames, kept until acknowledged, sent again byte for
+// byte.
 //
-// Flow: tail worker -> offer() -> next() -> socket -> ack(). Pure: no input, output or clock of its own.
-// Owned by Shipper. Thread: one at a time (Shipper locks). A unit is packed when the socket is ready
-// for it, never later for company's sake: what comes while the socket is busy goes together.
-// Failure: an aggregator that acknowledges what it was not sent gets kFixInput; nothing changes then.
+// Flow: tail worker -> offer() -> next() -> socket -> ack(). Pure: no input, output or clock of its
+// own. Owned by Shipper. Thread: one at a time (Shipper locks). A unit is packed when the socket is
+// ready for it, never later for company's sake: what comes while the socket is busy goes together.
+// Failure: an aggregator that acknowledges what it was not sent gets kFixInput; nothing changes
+// then.
 
 #include <array>
 #include <cstdint>
@@ -49,8 +51,8 @@ class FrameWindow {
   explicit FrameWindow(uint64_t highBytes = kDefaultHighBytes) : highBytes_(highBytes) {}
 
   // --- the tail workers' side ---
-  // False, and the unit untouched, when the window is full: takeRoom() then says once when less than
-  // half of it is. A single unit always finds room in an empty window.
+  // False, and the unit untouched, when the window is full: takeRoom() then says once when less
+  // than half of it is. A single unit always finds room in an empty window.
   bool offer(SealedUnit&& unit);
   bool takeRoom();
   void close() { closed_ = true; }  // no more offers: the agent stops
@@ -60,7 +62,8 @@ class FrameWindow {
   uint64_t nextSequence() const;
   // HELLO_OK: forgets frames up to `ackedSequence` and begins with the rest. Frames that became
   // durable are appended to `acked`, here and in ack().
-  base::Status connected(uint64_t ackedSequence, uint64_t windowBytes, std::vector<FramePtr>& acked);
+  base::Status connected(uint64_t ackedSequence, uint64_t windowBytes,
+                         std::vector<FramePtr>& acked);
   void disconnected();
   // The next frame to write, null when there is none now: nothing waits, the aggregator's window is
   // full, or a NACK's delay runs.
@@ -90,15 +93,15 @@ class FrameWindow {
   base::Status checkSent(uint64_t sequence, const char* what) const;
 
   const uint64_t highBytes_;
-  std::deque<SealedUnit> waiting_;                 // not in a frame yet
-  std::deque<std::shared_ptr<Frame>> frames_;      // not acknowledged, sequences without gaps
+  std::deque<SealedUnit> waiting_;             // not in a frame yet
+  std::deque<std::shared_ptr<Frame>> frames_;  // not acknowledged, sequences without gaps
   std::unordered_map<event::StreamKey, uint32_t, event::StreamKeyHash> pendingBlocks_;
-  size_t cursor_ = 0;            // of frames_: the next to send
-  uint64_t lastSequence_ = 0;    // given to a frame of this life
-  uint64_t sentUpTo_ = 0;        // the highest sequence ever handed out in this life
-  uint64_t heldBytes_ = 0;       // of units, waiting or in frames
-  uint64_t inFlightBytes_ = 0;   // of frames before cursor_
-  uint64_t windowBytes_ = 0;     // the aggregator's; 0: not connected
+  size_t cursor_ = 0;           // of frames_: the next to send
+  uint64_t lastSequence_ = 0;   // given to a frame of this life
+  uint64_t sentUpTo_ = 0;       // the highest sequence ever handed out in this life
+  uint64_t heldBytes_ = 0;      // of units, waiting or in frames
+  uint64_t inFlightBytes_ = 0;  // of frames before cursor_
+  uint64_t windowBytes_ = 0;    // the aggregator's; 0: not connected
   std::optional<base::Nanos> notBefore_;
   bool connected_ = false;
   bool refused_ = false;

@@ -4,179 +4,336 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
+#include <cstring>
+#include <deque>
 #include <memory>
-#include <set>
+#include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace logtail::agent {
 namespace {
 
 constexpr size_t kDrainBytes = 256 * 1024;
+constexpr size_t kMaxEvent = sizeof(inotify_event) + NAME_MAX + 1;
+constexpr int kMaxReads = 16;  // of one drain: others want the loop, too
 constexpr uint32_t kMask = IN_MODIFY | IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE |
-                           IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR;
-constexpr uint32_t kNames = IN_CREATE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF |
-                            IN_MOVE_SELF | IN_IGNORED;
+                           IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR | IN_DONT_FOLLOW;
+constexpr const char* kNoInstance =
+    "no inotify instance to be had, scanning instead: raise fs.inotify.max_user_instances";
+constexpr const char* kNoWatch =
+    "no inotify watch left, scanning instead: raise fs.inotify.max_user_watches";
 
 uint64_t millis(base::Nanos nanos) {
-  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(nanos).count());
+  return static_cast<uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(nanos).count());
+}
+
+bool isExhausted(int error) {
+  return error == ENOSPC || error == EMFILE || error == ENFILE || error == ENOMEM;
+}
+
+// Half-compressed files, which nobody reads before they are renamed.
+bool isTemporary(const char* name) {
+  return std::string_view(name).ends_with(".tmp");
 }
 
 }  // namespace
 
 struct InotifyWatcher::State {
-  enum : uint8_t { kClean = 0, kDirty = 1, kNamesDirty = 2 };
+  enum Bits : uint8_t { kClean = 0, kBytes = 1, kNames = 2 };
   struct Watch {
-    uint32_t cookie = 0;
+    std::vector<uint32_t> cookies;  // almost always one
     uint8_t dirty = kClean;
   };
+  struct Place {
+    std::string directory;
+    int wd = kUnwatched;
+    bool awaited = false;  // gone: nothing to scan until it comes again
+  };
+  struct News {
+    uint32_t cookie;
+    bool names;
+  };
+  static constexpr int kUnwatched = -1;
 
-  State(uv_loop_s* loop, WatchEvents& target, Options chosen) : events(&target), options(chosen) {
-    fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  State(uv_loop_s* ownersLoop, WatchEvents& target, Options chosen)
+      : loop(ownersLoop), events(&target), options(chosen) {
     uv_timer_init(loop, &pause);
     uv_timer_init(loop, &scan);
-    pause.data = scan.data = poll.data = this;
-    handles = 2;
-    if (fd < 0) {
-      why = base::errnoError(errno, "inotify_init1 (raise fs.inotify.max_user_instances)").message;
-      return;
-    }
-    uv_poll_init(loop, &poll, fd);
-    ++handles;
-    startPolling();
+    pause.data = scan.data = this;
+    (void)openInotify();
   }
-
-  void startPolling() {
-    uv_poll_start(&poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
-      static_cast<State*>(handle->data)->drain();
-    });
-  }
-
-  void drain() {
-    bool overflow = false;
-    for (;;) {
-      const ssize_t n = ::read(fd, buffer.get(), kDrainBytes);
-      if (n <= 0) break;
-      overflow = take(buffer.get(), static_cast<size_t>(n)) || overflow;
-      if (static_cast<size_t>(n) < kDrainBytes / 2) break;
-    }
-    if (millis(options.interval) > 0) {
-      uv_poll_stop(&poll);
-      uv_timer_start(&pause, [](uv_timer_t* t) { static_cast<State*>(t->data)->startPolling(); },
-                     millis(options.interval), 0);
-    }
-    std::vector<Watch> changed;
-    for (const int wd : dirtyWds) {
-      const auto at = watches.find(wd);
-      if (at == watches.end()) continue;
-      changed.push_back(at->second);
-      at->second.dirty = kClean;
-    }
-    dirtyWds.clear();
-    if (overflow) events->onOverflow();
-    for (const Watch& watch : changed) {
-      events->onDirectoryDirty(watch.cookie, watch.dirty == kNamesDirty);
-    }
-    events->onDrained();
-  }
-
-  bool take(const char* bytes, size_t size) {
-    bool overflow = false;
-    for (size_t at = 0; at + sizeof(inotify_event) <= size;) {
-      inotify_event event;
-      __builtin_memcpy(&event, bytes + at, sizeof event);
-      at += sizeof event + event.len;
-      if ((event.mask & IN_Q_OVERFLOW) != 0) {
-        overflow = true;
-        continue;
-      }
-      const auto watch = watches.find(event.wd);
-      if (watch == watches.end()) continue;
-      if (watch->second.dirty == kClean) dirtyWds.push_back(event.wd);
-      if ((event.mask & kNames) != 0) {
-        watch->second.dirty = kNamesDirty;
-      } else if (watch->second.dirty == kClean) {
-        watch->second.dirty = kDirty;
-      }
-    }
-    return overflow;
-  }
-
-  void scanInstead(uint32_t cookie, const std::string& reason) {
-    scanned.insert(cookie);
-    if (scanned.size() == 1) {
-      uv_timer_start(&scan, [](uv_timer_t* t) { static_cast<State*>(t->data)->scanAll(); },
-                     millis(options.scanInterval), millis(options.scanInterval));
-    }
-    events->onUnwatched(cookie, reason);
-  }
-
-  void scanAll() {
-    const std::set<uint32_t> now = scanned;  // callbacks may unwatch
-    for (const uint32_t cookie : now) events->onDirectoryDirty(cookie, true);
-    events->onDrained();
-  }
-
-  void close() {
-    events = nullptr;
-    const auto closed = [](uv_handle_t* handle) {
-      auto* state = static_cast<State*>(handle->data);
-      if (--state->handles == 0) delete state;
-    };
-    if (fd >= 0) uv_close(reinterpret_cast<uv_handle_t*>(&poll), closed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&pause), closed);
-    uv_close(reinterpret_cast<uv_handle_t*>(&scan), closed);
-  }
-
   ~State() {
     if (fd >= 0) ::close(fd);
   }
 
-  WatchEvents* events;
+  bool openInotify();
+  int addWatch(const std::string& directory);
+  void enter(uint32_t cookie, Place& place, int wd);
+  void leave(uint32_t cookie, int wd);
+  void lose(int wd);
+  void startPolling();
+  void drain();
+  bool readQueue();
+  void take(const char* bytes, size_t size);
+  std::vector<News> collect();
+  void tell(const std::vector<News>& news, bool overflow);
+  void scanFromNowOn(uint32_t cookie);
+  void scanSome();
+  bool scanOne(uint32_t cookie, bool& mayWatch);
+  void close();
+
+  uv_loop_s* const loop;
+  WatchEvents* const events;
   const Options options;
   int fd = -1;
-  std::string why;
   uv_poll_t poll{};
   uv_timer_t pause{};
   uv_timer_t scan{};
-  int handles = 0;
+  int handles = 2;
   std::unique_ptr<char[]> buffer = std::make_unique_for_overwrite<char[]>(kDrainBytes);
   std::unordered_map<int, Watch> watches;
-  std::unordered_map<uint32_t, int> wds;
-  std::vector<int> dirtyWds;
-  std::set<uint32_t> scanned;
+  std::unordered_map<uint32_t, Place> places;  // by cookie
+  std::vector<int> dirty;                      // wds with a bit set
+  std::vector<int> lost;                       // wds whose directory went
+  std::deque<uint32_t> unwatched;              // cookies without a wd, in the order of their turns
+  bool overflowed = false;
+  Counts counts;
 };
+
+bool InotifyWatcher::State::openInotify() {
+  fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+  if (fd < 0) return false;
+  uv_poll_init(loop, &poll, fd);
+  poll.data = this;
+  ++handles;
+  startPolling();
+  return true;
+}
+
+// The wd, or minus the errno.
+int InotifyWatcher::State::addWatch(const std::string& directory) {
+  if (fd < 0 && !openInotify()) return -EMFILE;
+  const int wd = ::inotify_add_watch(fd, directory.c_str(), kMask);
+  return wd < 0 ? -errno : wd;
+}
+
+void InotifyWatcher::State::enter(uint32_t cookie, Place& place, int wd) {
+  place.wd = wd;
+  place.awaited = false;
+  watches[wd].cookies.push_back(cookie);
+}
+
+// The last cookie takes the watch with it.
+void InotifyWatcher::State::leave(uint32_t cookie, int wd) {
+  const auto watch = watches.find(wd);
+  if (watch == watches.end()) return;
+  std::erase(watch->second.cookies, cookie);
+  if (!watch->second.cookies.empty()) return;
+  ::inotify_rm_watch(fd, wd);
+  watches.erase(watch);
+}
+
+// The directory was deleted or moved: its cookies wait for another one at the same path.
+void InotifyWatcher::State::lose(int wd) {
+  const auto watch = watches.find(wd);
+  if (watch == watches.end()) return;
+  const std::vector<uint32_t> cookies = std::move(watch->second.cookies);
+  watches.erase(watch);
+  ::inotify_rm_watch(fd, wd);  // of one that moved; of a deleted one the kernel has done it
+  for (const uint32_t cookie : cookies) {
+    Place& place = places.at(cookie);
+    place.wd = kUnwatched;
+    place.awaited = true;
+    scanFromNowOn(cookie);
+  }
+}
+
+void InotifyWatcher::State::startPolling() {
+  uv_poll_start(&poll, UV_READABLE,
+                [](uv_poll_t* handle, int, int) { static_cast<State*>(handle->data)->drain(); });
+}
+
+// Takes what the queue holds. As long as there is something it is read by the clock, and once a
+// read finds nothing, at the next event again.
+void InotifyWatcher::State::drain() {
+  const bool any = readQueue();
+  if (options.interval.count() > 0) {
+    if (any) {
+      uv_poll_stop(&poll);
+      uv_timer_start(
+          &pause, [](uv_timer_t* t) { static_cast<State*>(t->data)->drain(); },
+          millis(options.interval), 0);
+    } else {
+      startPolling();
+    }
+  }
+  if (!any) return;
+  ++counts.drains;
+  const std::vector<News> news = collect();
+  const bool overflow = std::exchange(overflowed, false);
+  if (!news.empty() || overflow) tell(news, overflow);
+}
+
+bool InotifyWatcher::State::readQueue() {
+  bool any = false;
+  for (int reads = 0; reads < kMaxReads; ++reads) {
+    const ssize_t n = ::read(fd, buffer.get(), kDrainBytes);
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) break;
+    any = true;
+    take(buffer.get(), static_cast<size_t>(n));
+    // Room was left for one event more: the queue is empty.
+    if (static_cast<size_t>(n) + kMaxEvent <= kDrainBytes) break;
+  }
+  return any;
+}
+
+void InotifyWatcher::State::take(const char* bytes, size_t size) {
+  inotify_event event;
+  for (size_t at = 0; at + sizeof event <= size; at += sizeof event + event.len) {
+    std::memcpy(&event, bytes + at, sizeof event);
+    ++counts.events;
+    if ((event.mask & IN_Q_OVERFLOW) != 0) {
+      ++counts.overflows;
+      overflowed = true;
+      continue;
+    }
+    const auto watch = watches.find(event.wd);
+    if (watch == watches.end()) {
+      ++counts.stale;
+      continue;
+    }
+    if ((event.mask & (IN_IGNORED | IN_MOVE_SELF)) != 0) lost.push_back(event.wd);
+    const bool names = (event.mask & ~uint32_t{IN_MODIFY}) != 0;
+    if (event.len > 0 && isTemporary(bytes + at + sizeof event)) continue;
+    if (watch->second.dirty == kClean) dirty.push_back(event.wd);
+    watch->second.dirty |= names ? kNames : kBytes;
+  }
+}
+
+std::vector<InotifyWatcher::State::News> InotifyWatcher::State::collect() {
+  std::vector<News> news;
+  for (const int wd : std::exchange(dirty, {})) {
+    const auto watch = watches.find(wd);
+    if (watch == watches.end()) continue;  // unwatched by a call of the last drain
+    const bool names = (watch->second.dirty & kNames) != 0;
+    watch->second.dirty = kClean;
+    for (const uint32_t cookie : watch->second.cookies) news.push_back({cookie, names});
+  }
+  for (const int wd : std::exchange(lost, {})) lose(wd);
+  return news;
+}
+
+void InotifyWatcher::State::tell(const std::vector<News>& news, bool overflow) {
+  if (overflow) {
+    events->onOverflow();
+  } else {
+    for (const News& one : news) {
+      // A call before this one may have unwatched it.
+      if (places.contains(one.cookie)) events->onDirectoryDirty(one.cookie, one.names);
+    }
+  }
+  events->onDrained();
+}
+
+void InotifyWatcher::State::scanFromNowOn(uint32_t cookie) {
+  unwatched.push_back(cookie);
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&scan)) != 0) return;
+  const uint64_t every = std::max<uint64_t>(millis(options.scanInterval), 1);
+  uv_timer_start(
+      &scan, [](uv_timer_t* t) { static_cast<State*>(t->data)->scanSome(); }, every, every);
+}
+
+// The next ones in turn: each is tried to be watched again, and reported.
+void InotifyWatcher::State::scanSome() {
+  std::vector<News> news;
+  bool mayWatch = true;
+  for (size_t n = std::min(unwatched.size(), options.scansAtATime); n > 0; --n) {
+    const uint32_t cookie = unwatched.front();
+    unwatched.pop_front();
+    if (scanOne(cookie, mayWatch)) news.push_back({cookie, true});
+    if (places.at(cookie).wd == kUnwatched) unwatched.push_back(cookie);
+  }
+  if (unwatched.empty()) uv_timer_stop(&scan);
+  if (!news.empty()) tell(news, false);
+}
+
+// Whether there is news of it. Once the kernel said no, the others of this turn need not ask.
+bool InotifyWatcher::State::scanOne(uint32_t cookie, bool& mayWatch) {
+  Place& place = places.at(cookie);
+  ++counts.scans;
+  if (!mayWatch) return !place.awaited;
+  const int wd = addWatch(place.directory);
+  if (wd >= 0) {
+    enter(cookie, place, wd);
+    return true;
+  }
+  if (!isExhausted(-wd)) return !std::exchange(place.awaited, true);
+  mayWatch = false;
+  place.awaited = false;
+  return true;
+}
+
+void InotifyWatcher::State::close() {
+  const auto closed = [](uv_handle_t* handle) {
+    auto* state = static_cast<State*>(handle->data);
+    if (--state->handles == 0) delete state;
+  };
+  if (fd >= 0) uv_close(reinterpret_cast<uv_handle_t*>(&poll), closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&pause), closed);
+  uv_close(reinterpret_cast<uv_handle_t*>(&scan), closed);
+}
 
 InotifyWatcher::InotifyWatcher(uv_loop_s* loop, WatchEvents& events, Options options)
     : state_(new State(loop, events, options)) {}
 
-InotifyWatcher::~InotifyWatcher() { state_->close(); }
+InotifyWatcher::~InotifyWatcher() {
+  state_->close();
+}
 
 base::Status InotifyWatcher::watch(uint32_t cookie, const std::string& directory) {
-  if (state_->fd < 0) {
-    state_->scanInstead(cookie, state_->why);
+  unwatch(cookie);
+  const int wd = state_->addWatch(directory);
+  if (wd >= 0) {
+    state_->enter(cookie, state_->places[cookie] = {directory, State::kUnwatched, false}, wd);
     return {};
   }
-  const int wd = ::inotify_add_watch(state_->fd, directory.c_str(), kMask);
-  if (wd < 0 && (errno == ENOSPC || errno == ENOMEM)) {
-    state_->scanInstead(cookie, "no inotify watch left, scanning instead: raise fs.inotify.max_user_watches");
-    return {};
-  }
-  if (wd < 0) return base::errnoError(errno, "watch " + directory);
-  state_->watches[wd] = {cookie, State::kClean};
-  state_->wds[cookie] = wd;
+  if (-wd == ENOTDIR) return {base::Errc::kNotFound, directory + ": no directory"};
+  if (!isExhausted(-wd)) return base::errnoError(-wd, "watch " + directory);
+  ++state_->counts.refused;
+  state_->places[cookie] = {directory, State::kUnwatched, false};
+  state_->scanFromNowOn(cookie);
+  state_->events->onUnwatched(cookie, state_->fd < 0 ? kNoInstance : kNoWatch);
   return {};
 }
 
 void InotifyWatcher::unwatch(uint32_t cookie) {
-  state_->scanned.erase(cookie);
-  if (state_->scanned.empty()) uv_timer_stop(&state_->scan);
-  const auto at = state_->wds.find(cookie);
-  if (at == state_->wds.end()) return;
-  ::inotify_rm_watch(state_->fd, at->second);
-  state_->watches.erase(at->second);
-  state_->wds.erase(at);
+  const auto place = state_->places.find(cookie);
+  if (place == state_->places.end()) return;
+  const int wd = place->second.wd;
+  state_->places.erase(place);
+  if (wd == State::kUnwatched) {
+    std::erase(state_->unwatched, cookie);
+  } else {
+    state_->leave(cookie, wd);
+  }
+}
+
+size_t InotifyWatcher::watched() const {
+  return state_->places.size() - scanned();
+}
+
+size_t InotifyWatcher::scanned() const {
+  return state_->unwatched.size();
+}
+
+const InotifyWatcher::Counts& InotifyWatcher::counts() const {
+  return state_->counts;
 }
 
 }  // namespace logtail::agent

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <tuple>
@@ -14,64 +15,98 @@
 namespace logtail::agent {
 namespace {
 
+constexpr size_t kMaxNumber = 4;  // digits of logrotate's suffix; dates have more
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { ::closedir(directory); }
+};
+
+bool isDigit(char c) {
+  return c >= '0' && c <= '9';
+}
+
+bool isNumber(std::string_view suffix) {
+  return suffix.size() <= kMaxNumber && std::all_of(suffix.begin(), suffix.end(), isDigit);
+}
+
 // What `name` is to restart `stem` ("<n>.log"); nothing when it is none of its files.
 std::optional<ListedLogFile> classify(std::string_view name, std::string_view stem) {
   if (!name.starts_with(stem)) return std::nullopt;
   std::string_view rest = name.substr(stem.size());
   ListedLogFile file;
   if (rest.empty()) return file;
-  if (rest[0] != '.' || rest.ends_with(".tmp")) return std::nullopt;
+  if (rest[0] != '.') return std::nullopt;
   rest.remove_prefix(1);
   file.kind = LogFileKind::kRotated;
   if (rest.ends_with(".gz")) {
     file.kind = LogFileKind::kGzip;
     rest.remove_suffix(3);
   }
-  const bool isTimestamp = !rest.empty() && std::all_of(rest.begin(), rest.end(), [](char c) {
-    return (c >= '0' && c <= '9') || c == '-' || c == '.';
-  });
+  const bool isTimestamp = !rest.empty() && isDigit(rest.front()) &&
+                           std::all_of(rest.begin(), rest.end(),
+                                       [](char c) { return isDigit(c) || c == '-' || c == '.'; });
   if (!isTimestamp) return std::nullopt;
   file.timestamp = rest;
   return file;
 }
 
+// Sorts oldest first: numbered ones before dated ones, from the highest number down; the current
+// file last; of one rotation the plain file before its copy.
 bool older(const ListedLogFile& a, const ListedLogFile& b) {
-  const bool aCurrent = a.kind == LogFileKind::kCurrent;
-  const bool bCurrent = b.kind == LogFileKind::kCurrent;
-  return std::tie(aCurrent, a.timestamp, a.modifiedNanos) <
-         std::tie(bCurrent, b.timestamp, b.modifiedNanos);
+  const auto key = [](const ListedLogFile& file) {
+    const bool current = file.kind == LogFileKind::kCurrent;
+    const bool dated = !current && !isNumber(file.timestamp);
+    const int number = current || dated ? 0 : -std::stoi(file.timestamp);
+    return std::tuple(current, dated, number);
+  };
+  return std::tuple(key(a), std::string_view(a.timestamp), a.kind, a.modifiedNanos) <
+         std::tuple(key(b), std::string_view(b.timestamp), b.kind, b.modifiedNanos);
 }
 
 }  // namespace
 
 base::Result<std::vector<ListedLogFile>> listLogDirectory(const std::string& directory,
                                                           uint32_t restart) {
-  DIR* opened = ::opendir(directory.c_str());
-  if (opened == nullptr) return base::errnoError(errno, "list " + directory);
+  const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
+    return base::Error{base::Errc::kFixInput, directory + ": no directory"};
+  }
+  if (fd < 0) return base::errnoError(errno, "list " + directory);
+  const std::unique_ptr<DIR, CloseDirectory> opened(::fdopendir(fd));
+  if (opened == nullptr) {
+    const int failed = errno;
+    ::close(fd);
+    return base::errnoError(failed, "list " + directory);
+  }
   const std::string stem = std::to_string(restart) + ".log";
   std::vector<ListedLogFile> files;
-  while (const dirent* entry = ::readdir(opened)) {
+  errno = 0;
+  while (const dirent* entry = ::readdir(opened.get())) {
     auto file = classify(entry->d_name, stem);
     struct stat st;
-    if (!file || ::fstatat(::dirfd(opened), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
-        !S_ISREG(st.st_mode)) {
-      continue;
+    if (file && ::fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISREG(st.st_mode)) {
+      file->path = directory + "/" + entry->d_name;
+      file->inode = st.st_ino;
+      file->size = static_cast<uint64_t>(st.st_size);
+      file->modifiedNanos = st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
+      files.push_back(std::move(*file));
     }
-    file->path = directory + "/" + entry->d_name;
-    file->inode = st.st_ino;
-    file->size = static_cast<uint64_t>(st.st_size);
-    file->modifiedNanos = st.st_mtim.tv_sec * 1'000'000'000LL + st.st_mtim.tv_nsec;
-    files.push_back(std::move(*file));
+    errno = 0;
   }
-  ::closedir(opened);
+  if (errno != 0) return base::errnoError(errno, "list " + directory);
   std::sort(files.begin(), files.end(), older);
-  // The copy of a rotated file is there for a moment beside the file itself.
-  std::erase_if(files, [&](const ListedLogFile& file) {
-    return file.kind == LogFileKind::kGzip &&
-           std::any_of(files.begin(), files.end(), [&](const ListedLogFile& other) {
-             return other.kind == LogFileKind::kRotated && other.timestamp == file.timestamp;
-           });
+  // A rotated file and its copy are there side by side for a moment: then the copy comes second.
+  const auto end = std::unique(files.begin(), files.end(), [](const auto& a, const auto& b) {
+    return b.kind == LogFileKind::kGzip && a.timestamp == b.timestamp;
   });
+  files.erase(end, files.end());
+  // Renamed between the reading of its two names: the rotated one is the later.
+  if (files.size() > 1 && files.back().kind == LogFileKind::kCurrent &&
+      std::any_of(files.begin(), files.end() - 1,
+                  [&](const auto& file) { return file.inode == files.back().inode; })) {
+    files.pop_back();
+  }
   return files;
 }
 

@@ -7,54 +7,62 @@
 #include <cerrno>
 
 #include "agent/gzip_log_file.h"
+#include "agent/log_descriptor.h"
 
 namespace logtail::agent {
 namespace {
 
+constexpr uint64_t kStatBlock = 512;  // the unit of st_blocks
+
 class PlainLogFile final : public LogFile {
  public:
   PlainLogFile(int fd, uint64_t inode, std::string path)
-      : LogFile(fd, inode), path_(std::move(path)) {}
+      : LogFile(inode), file_(fd), path_(std::move(path)) {}
 
+  // One call: a short answer of a regular file is its end, and the next turn asks again anyway.
   base::Result<size_t> readAt(uint64_t offset, std::span<char> into) override {
-    size_t done = 0;
-    while (done < into.size()) {
-      const ssize_t n = ::pread(fd_.fd, into.data() + done, into.size() - done,
-                                static_cast<off_t>(offset + done));
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return base::errnoError(errno, "read " + path_);
-      if (n == 0) break;
-      done += static_cast<size_t>(n);
-      // A short answer is the end of the file: asking again would only cost a call.
-      break;
+    for (;;) {
+      const ssize_t n = ::pread(file_.fd(), into.data(), into.size(), static_cast<off_t>(offset));
+      if (n >= 0) return static_cast<size_t>(n);
+      if (errno != EINTR) return base::errnoError(errno, "read " + path_);
     }
-    return done;
   }
 
   std::optional<uint64_t> size() const override {
     struct stat st;
-    if (::fstat(fd_.fd, &st) != 0) return std::nullopt;
+    if (::fstat(file_.fd(), &st) != 0) return std::nullopt;
     return static_cast<uint64_t>(st.st_size);
   }
-
-  bool isGzip() const override { return false; }
+  bool isDeleted() const override { return file_.isDeleted(); }
+  uint64_t diskBytes() const override { return file_.diskBytes(); }
 
  private:
+  const LogDescriptor file_;
   const std::string path_;
 };
 
 }  // namespace
 
-LogFile::Descriptor::~Descriptor() { ::close(fd); }
-
-bool LogFile::isDeleted() const {
-  struct stat st;
-  return ::fstat(fd_.fd, &st) == 0 && st.st_nlink == 0;
+LogDescriptor::~LogDescriptor() {
+  ::close(fd_);
 }
 
-base::Result<std::unique_ptr<LogFile>> LogFile::open(const std::string& path) {
+bool LogDescriptor::isDeleted() const {
+  struct stat st;
+  return ::fstat(fd_, &st) == 0 && st.st_nlink == 0;
+}
+
+uint64_t LogDescriptor::diskBytes() const {
+  struct stat st;
+  return ::fstat(fd_, &st) == 0 ? static_cast<uint64_t>(st.st_blocks) * kStatBlock : 0;
+}
+
+base::Result<std::unique_ptr<LogFile>> LogFile::open(const std::string& path, InflaterPool* pool) {
   // O_NONBLOCK: a named pipe in place of a log must not hang the worker.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0 && errno == ELOOP) {
+    return base::Error{base::Errc::kFixInput, path + ": a symbolic link, not followed"};
+  }
   if (fd < 0) return base::errnoError(errno, "open " + path);
   struct stat st;
   const int failed = ::fstat(fd, &st) == 0 ? 0 : errno;
@@ -63,8 +71,10 @@ base::Result<std::unique_ptr<LogFile>> LogFile::open(const std::string& path) {
     if (failed != 0) return base::errnoError(failed, "stat " + path);
     return base::Error{base::Errc::kFixInput, path + ": no regular file"};
   }
+  // A hint only: the kernel reads further ahead.
+  (void)::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   if (path.ends_with(".gz")) {
-    return std::unique_ptr<LogFile>(std::make_unique<GzipLogFile>(fd, st.st_ino, path));
+    return std::unique_ptr<LogFile>(std::make_unique<GzipLogFile>(fd, st.st_ino, path, pool));
   }
   return std::unique_ptr<LogFile>(std::make_unique<PlainLogFile>(fd, st.st_ino, path));
 }

@@ -8,7 +8,9 @@ namespace {
 
 using Kind = event::ChannelState::Kind;
 
-uint8_t channelFlag(bool isStderr) { return isStderr ? uint8_t{event::kRecordStderr} : uint8_t{0}; }
+uint8_t channelFlag(bool isStderr) {
+  return isStderr ? uint8_t{event::kRecordStderr} : uint8_t{0};
+}
 
 }  // namespace
 
@@ -78,8 +80,7 @@ bool RecordAssembler::emitWhole(const PhysicalLine& line, int64_t timeNanos, uin
 bool RecordAssembler::join(const PhysicalLine& line, const parsers::CriLine& cri,
                            const event::GenerationId& generation, event::UnitWriter& writer) {
   OpenRecord& open = open_[cri.isStderr];
-  const std::string_view part =
-      line.text.substr(std::min<size_t>(cri.messageAt, line.text.size()));
+  const std::string_view part = line.text.substr(std::min<size_t>(cri.messageAt, line.text.size()));
   const uint8_t flags = channelFlag(cri.isStderr);
   if (open.state.kind == Kind::kCut) {
     writer.drop(event::DropReason::kOverLimit, 0, line.rawBytes);
@@ -97,8 +98,7 @@ bool RecordAssembler::join(const PhysicalLine& line, const parsers::CriLine& cri
     open.timeNanos = cri.timeNanos;
   }
   const bool overLimit = open.text.size() + part.size() > maxLine_;
-  const bool noMemory =
-      !overLimit && cri.partial && !open.memory.grow(budget_, part.size());
+  const bool noMemory = !overLimit && cri.partial && !open.memory.grow(budget_, part.size());
   if (!overLimit && !noMemory && cri.partial) {
     open.text.append(part);
     open.state.openBytes += line.rawBytes;
@@ -107,7 +107,8 @@ bool RecordAssembler::join(const PhysicalLine& line, const parsers::CriLine& cri
   const uint8_t cut = overLimit || noMemory ? uint8_t{event::kRecordTruncated} : uint8_t{0};
   const uint8_t torn = line.unfinished ? uint8_t{event::kRecordIncomplete} : uint8_t{0};
   if (!emitOpen(open, generation, part, line.rawBytes,
-                static_cast<uint8_t>(flags | (cri.partial || overLimit ? cut : 0) | torn), writer)) {
+                static_cast<uint8_t>(flags | (cri.partial || overLimit ? cut : 0) | torn),
+                writer)) {
     if (open.state.openBytes == 0) clear(open);  // opened by this very line, which comes again
     return false;
   }
@@ -188,7 +189,9 @@ void RecordAssembler::clear(OpenRecord& open) {
   open.memory.release();
 }
 
-event::ChannelStates RecordAssembler::states() const { return {open_[0].state, open_[1].state}; }
+event::ChannelStates RecordAssembler::states() const {
+  return {open_[0].state, open_[1].state};
+}
 
 bool RecordAssembler::anyOpen() const {
   return open_[0].state.kind == Kind::kOpen || open_[1].state.kind == Kind::kOpen;

@@ -2,9 +2,10 @@
 // Joins the physical lines of one stream into records: CRI parts per channel, limits, odd lines.
 //
 // Flow: StreamTailer (slabs of whole lines) -> RecordAssembler -> the worker's UnitWriter.
-// Owned by its StreamTailer; `budget` and the time cache must outlive it. Thread: its tail worker's.
-// Every byte it consumes is a record byte, a counted drop, or a byte of an open record; nothing it is
-// given can fail, only a unit can be full: then it stops before the line that did not fit.
+// Owned by its StreamTailer; `budget` and the time cache must outlive it. Thread: its tail
+// worker's. Every byte it consumes is a record byte, a counted drop, or a byte of an open record;
+// nothing it is given can fail, only a unit can be full: then it stops before the line that did not
+// fit.
 
 #include <array>
 #include <cstdint>
@@ -19,10 +20,10 @@ namespace logtail::agent {
 
 // One line of a file. `text` may be only the head of a line that is longer than a slab.
 struct PhysicalLine {
-  std::string_view text;   // without its newline
-  uint64_t offset = 0;     // of its first byte in the generation
-  uint64_t rawBytes = 0;   // with its newline
-  bool unfinished = false; // no newline at the generation's final end
+  std::string_view text;    // without its newline
+  uint64_t offset = 0;      // of its first byte in the generation
+  uint64_t rawBytes = 0;    // with its newline
+  bool unfinished = false;  // no newline at the generation's final end
 };
 
 struct AssemblerCounts {
@@ -43,8 +44,8 @@ class RecordAssembler {
   RecordAssembler(size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache)
       : maxLine_(maxLine), budget_(budget), cache_(cache) {}
 
-  // Consumes whole lines of `bytes`, which start at `offset` of `generation`, into the open block of
-  // `writer`. Stops behind the last newline, or before a line that does not fit the unit.
+  // Consumes whole lines of `bytes`, which start at `offset` of `generation`, into the open block
+  // of `writer`. Stops behind the last newline, or before a line that does not fit the unit.
   Consumed consume(std::string_view bytes, const event::GenerationId& generation, uint64_t offset,
                    int64_t observedNanos, event::UnitWriter& writer);
   // One line by itself; false (nothing done) when it does not fit the unit.
@@ -59,7 +60,8 @@ class RecordAssembler {
   // Gives an open channel its parts again: `lines` are the whole lines from where the record was
   // opened (or, in a later generation, from its start) to where the stream was consumed.
   void rebuild(event::Channel channel, std::string_view lines);
-  // The open record's first parts are gone from the disk: returns its open bytes, to be counted lost.
+  // The open record's first parts are gone from the disk: returns its open bytes, to be counted
+  // lost.
   uint64_t abandon(event::Channel channel);
 
   event::ChannelStates states() const;

@@ -146,7 +146,8 @@ void Shipper::Impl::stop() {
   connected_ = false;
   if (checkpoints_.dirty()) {
     const base::Status status = checkpoints_.save();
-    if (!status.ok()) base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
+    if (!status.ok())
+      base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
   }
 }
 
@@ -179,7 +180,8 @@ void Shipper::Impl::connect() {
   } else {
     transport = makeTcpTransport(context_);
   }
-  connection_ = std::make_shared<ShipperConnection>(context_, *this, std::move(transport), sentBytes_);
+  connection_ =
+      std::make_shared<ShipperConnection>(context_, *this, std::move(transport), sentBytes_);
   connection_->open(address.host, address.port, lastPeer_, options_.connectTimeout);
 }
 
@@ -213,19 +215,21 @@ void Shipper::Impl::onDown(Outcome outcome) {
     ++failedAttempts_;
     nextAddress_ = (nextAddress_ + 1) % addresses_.size();
   }
-  const bool loud = outcome.kind == Outcome::Kind::kRefused || outcome.kind == Outcome::Kind::kMalformed;
+  const bool loud =
+      outcome.kind == Outcome::Kind::kRefused || outcome.kind == Outcome::Kind::kMalformed;
   base::log(loud ? base::LogLevel::kError : base::LogLevel::kWarn,
             "event=disconnected reason=\"" + outcome.text + "\"");
   retryAfter(backOff(outcome.kind));
 }
 
-// The time until the next attempt: doubling, with jitter, so that a thousand agents do not come back
-// at once.
+// The time until the next attempt: doubling, with jitter, so that a thousand agents do not come
+// back at once.
 base::Nanos Shipper::Impl::backOff(Outcome::Kind kind) {
   if (kind == Outcome::Kind::kReconnect) return base::Nanos(0);
   base::Nanos delay = options_.backOffMax;
   if (kind != Outcome::Kind::kRefused) {
-    delay = std::min(options_.backOffMax, options_.backOffMin * (int64_t{1} << std::min(failures_, 20u)));
+    delay = std::min(options_.backOffMax,
+                     options_.backOffMin * (int64_t{1} << std::min(failures_, 20u)));
     ++failures_;
   }
   const auto jitter = static_cast<int64_t>(base::randomId() % 1024);
@@ -287,16 +291,16 @@ void Shipper::Impl::saveIfDue() {
 void Shipper::Impl::save(std::function<void()> then) {
   asio::post(disk_, [this, then = std::move(then), snapshot = checkpoints_.beginSave()]() mutable {
     base::Status status = checkpoints_.write(snapshot);
-    post([this, then = std::move(then), snapshot = std::move(snapshot),
-          status = std::move(status)] {
-      checkpoints_.finishSave(snapshot, status);
-      ++(status.ok() ? saves_ : saveFailures_);
-      if (!status.ok()) {
-        base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
-      }
-      then();
-      pump();
-    });
+    post(
+        [this, then = std::move(then), snapshot = std::move(snapshot), status = std::move(status)] {
+          checkpoints_.finishSave(snapshot, status);
+          ++(status.ok() ? saves_ : saveFailures_);
+          if (!status.ok()) {
+            base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
+          }
+          then();
+          pump();
+        });
   });
 }
 
@@ -352,13 +356,21 @@ Shipper::Shipper(ShipperOptions options, CheckpointStore& checkpoints, base::Clo
                  ShipperEvents& events)
     : impl_(std::make_unique<Impl>(std::move(options), checkpoints, clock, events)) {}
 
-Shipper::~Shipper() { stop(); }
+Shipper::~Shipper() {
+  stop();
+}
 
-base::Status Shipper::start() { return impl_->start(); }
+base::Status Shipper::start() {
+  return impl_->start();
+}
 
-void Shipper::stop() { impl_->stop(); }
+void Shipper::stop() {
+  impl_->stop();
+}
 
-bool Shipper::offer(SealedUnit& unit) { return impl_->offer(unit); }
+bool Shipper::offer(SealedUnit& unit) {
+  return impl_->offer(unit);
+}
 
 void Shipper::announce(const event::StreamDescription& description) {
   impl_->post([impl = impl_.get(), key = description.key(),
@@ -396,6 +408,8 @@ void Shipper::drain(base::Nanos within, std::function<void(bool)> done) {
   });
 }
 
-ShipperCounters Shipper::counters() const { return impl_->counters(); }
+ShipperCounters Shipper::counters() const {
+  return impl_->counters();
+}
 
 }  // namespace logtail::agent

@@ -2,11 +2,11 @@
 // The agent's network side: carries sealed units to an aggregator and brings acknowledgements home.
 //
 // Flow: tail workers -> offer() -> FrameWindow -> socket -> ACK -> CheckpointStore, ShipperEvents.
-// Owned by the agent's main; checkpoints, clock and events must outlive it. Threads: one of its own for
-// the network (all events come there), one for the checkpoint's write, so that a slow disk delays no
-// acknowledgement; public functions are for any thread.
-// Failure: every fault of the network or the aggregator ends in another attempt, 100 ms to 10 s later;
-// nothing offered is lost by it. What is not acknowledged at the end is read again from the files.
+// Owned by the agent's main; checkpoints, clock and events must outlive it. Threads: one of its own
+// for the network (all events come there), one for the checkpoint's write, so that a slow disk
+// delays no acknowledgement; public functions are for any thread. Failure: every fault of the
+// network or the aggregator ends in another attempt, 100 ms to 10 s later; nothing offered is lost
+// by it. What is not acknowledged at the end is read again from the files.
 
 #include <cstdint>
 #include <functional>
@@ -22,10 +22,12 @@
 
 namespace logtail::agent {
 
-// A directory with ca.crt, tls.crt and tls.key, read at each connection: renewing them needs no restart.
+// A directory with ca.crt, tls.crt and tls.key, read at each connection: renewing them needs no
+// restart.
 struct ShipperTls {
   std::string directory;
-  std::string serverName;  // that the aggregator's certificate must have; empty: the host connected to
+  std::string
+      serverName;  // that the aggregator's certificate must have; empty: the host connected to
 };
 
 struct ShipperOptions {
@@ -40,8 +42,8 @@ struct ShipperOptions {
 
 struct ShipperCounters {
   FrameWindow::Counts frames;
-  uint64_t heldBytes = 0;      // offered, not acknowledged
-  uint64_t inFlightBytes = 0;  // sent on this connection, not acknowledged
+  uint64_t heldBytes = 0;           // offered, not acknowledged
+  uint64_t inFlightBytes = 0;       // sent on this connection, not acknowledged
   double oldestUnackedSeconds = 0;  // since the oldest of them was read; 0 without any
   uint64_t connects = 0;            // HELLO_OKs
   uint64_t failedAttempts = 0;
@@ -75,8 +77,8 @@ class Shipper final : public UnitSink {
   // The agent's own counts; sent when connected, else dropped. `final` answers onStatsDue(true).
   void sendStats(wire::Stats stats);
 
-  // No more offers; waits for the acknowledgement of everything, ends the streams that end, sends the
-  // last STATS, closes, saves the checkpoint; then `done(true)` on the network thread, or after
+  // No more offers; waits for the acknowledgement of everything, ends the streams that end, sends
+  // the last STATS, closes, saves the checkpoint; then `done(true)` on the network thread, or after
   // `within` `done(false)`. Call once.
   void drain(base::Nanos within, std::function<void(bool complete)> done);
 

@@ -13,7 +13,9 @@ constexpr unsigned kDamagedLimit = 8;  // NACKs of one frame before it is cut an
 constexpr std::chrono::milliseconds kMinRetry{10};
 constexpr std::chrono::milliseconds kMaxRetry{60'000};
 
-Outcome malformed(std::string text) { return {Outcome::Kind::kMalformed, std::move(text)}; }
+Outcome malformed(std::string text) {
+  return {Outcome::Kind::kMalformed, std::move(text)};
+}
 
 // Consumed bytes altogether: falls when a ledger lost something.
 uint64_t totalBytes(const event::Resume& resume) {
@@ -133,8 +135,9 @@ void ShipperSession::takeAckedUnit(const SealedUnit& unit, uint64_t sequence, ui
 void ShipperSession::forbid(const event::StreamKey& key) {
   const auto found = streams_.find(key);
   if (found == streams_.end() || std::exchange(found->second.forbidden, true)) return;
-  base::logError("event=forbidden stream=" + event::toString(key) +
-                 " hint=\"the stream belongs to another node; is the node name of this agent right?\"");
+  base::logError(
+      "event=forbidden stream=" + event::toString(key) +
+      " hint=\"the stream belongs to another node; is the node name of this agent right?\"");
   events_.onForbidden(key);
 }
 
@@ -142,9 +145,10 @@ Outcome ShipperSession::onNack(std::string_view payload) {
   const auto nack = wire::decodeNack(payload);
   if (!nack.ok()) return malformed(nack.message());
   ++counts_.nacks[static_cast<size_t>(nack->reason)];
-  const auto delay = std::clamp(std::chrono::milliseconds(nack->retryAfterMs), kMinRetry, kMaxRetry);
-  const base::Status status = window_.with(
-      [&](FrameWindow& w) { return w.nack(nack->sequence, clock_.steady() + delay); });
+  const auto delay =
+      std::clamp(std::chrono::milliseconds(nack->retryAfterMs), kMinRetry, kMaxRetry);
+  const base::Status status =
+      window_.with([&](FrameWindow& w) { return w.nack(nack->sequence, clock_.steady() + delay); });
   if (!status.ok()) return malformed(status.message());
   switch (nack->reason) {
     case wire::NackReason::kOverlap:

@@ -63,14 +63,14 @@ void ShipperConnection::connect(const tcp::resolver::results_type& found,
   std::stable_partition(endpoints->begin(), endpoints->end(),
                         [&](const Endpoint& endpoint) { return endpoint == preferred; });
   auto self = shared_from_this();
-  asio::async_connect(transport_->socket(), *endpoints,
-                      [self, endpoints](const ErrorCode& error, const Endpoint&) {
-                        if (self->closed_) return;
-                        if (error) {
-                          return self->fail({Outcome::Kind::kBackOff, "connect: " + error.message()});
-                        }
-                        self->connected();
-                      });
+  asio::async_connect(
+      transport_->socket(), *endpoints, [self, endpoints](const ErrorCode& error, const Endpoint&) {
+        if (self->closed_) return;
+        if (error) {
+          return self->fail({Outcome::Kind::kBackOff, "connect: " + error.message()});
+        }
+        self->connected();
+      });
 }
 
 void ShipperConnection::connected() {
@@ -101,9 +101,8 @@ void ShipperConnection::handleRead(const ErrorCode& error, size_t bytes) {
   if (closed_) return;
   if (error) {
     peerFinished_ = error == asio::error::eof;
-    return fail({Outcome::Kind::kBackOff, peerFinished_
-                                              ? "the aggregator closed the connection"
-                                              : "read: " + error.message()});
+    return fail({Outcome::Kind::kBackOff, peerFinished_ ? "the aggregator closed the connection"
+                                                        : "read: " + error.message()});
   }
   reader_.commit(bytes);
   for (;;) {
@@ -165,10 +164,9 @@ void ShipperConnection::sayFarewell(const std::string& text) {
   control_.clear();
   encode(wire::ErrorMessage{wire::ErrorCode::kMalformed, text}, control_);
   writing_ = true;
-  transport_->write({asio::buffer(control_)},
-                    [self = shared_from_this()](const ErrorCode&, size_t) {
-                      self->transport_->close();
-                    });
+  transport_->write(
+      {asio::buffer(control_)},
+      [self = shared_from_this()](const ErrorCode&, size_t) { self->transport_->close(); });
 }
 
 void ShipperConnection::close() {

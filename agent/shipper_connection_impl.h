@@ -53,7 +53,8 @@ class ShipperConnection final : public std::enable_shared_from_this<ShipperConne
  private:
   using ErrorCode = ShipperTransport::ErrorCode;
 
-  void connect(const boost::asio::ip::tcp::resolver::results_type& found, const Endpoint& preferred);
+  void connect(const boost::asio::ip::tcp::resolver::results_type& found,
+               const Endpoint& preferred);
   void connected();
   void read();
   void handleRead(const ErrorCode& error, size_t bytes);

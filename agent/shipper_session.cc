@@ -10,16 +10,22 @@ namespace {
 
 constexpr size_t kControlChunk = 64 * 1024;  // of announcements at a time
 
-Outcome malformed(std::string text) { return {Outcome::Kind::kMalformed, std::move(text)}; }
+Outcome malformed(std::string text) {
+  return {Outcome::Kind::kMalformed, std::move(text)};
+}
 
 }  // namespace
 
 const char* name(ResetReason reason) {
   switch (reason) {
-    case ResetReason::kLostAfterAck: return "lost_after_ack";
-    case ResetReason::kOverlap: return "overlap";
-    case ResetReason::kQueueChanged: return "queue_changed";
-    case ResetReason::kDamaged: return "damaged";
+    case ResetReason::kLostAfterAck:
+      return "lost_after_ack";
+    case ResetReason::kOverlap:
+      return "overlap";
+    case ResetReason::kQueueChanged:
+      return "queue_changed";
+    case ResetReason::kDamaged:
+      return "damaged";
   }
   return "unknown";
 }
@@ -165,9 +171,8 @@ Outcome ShipperSession::onHelloOk(std::string_view payload) {
     return malformed("HELLO_OK with version " + std::to_string(hello->version));
   }
   std::vector<FramePtr> acked;
-  const base::Status status = window_.with([&](FrameWindow& w) {
-    return w.connected(hello->ackedSequence, hello->windowBytes, acked);
-  });
+  const base::Status status = window_.with(
+      [&](FrameWindow& w) { return w.connected(hello->ackedSequence, hello->windowBytes, acked); });
   if (!status.ok()) return malformed(status.message());
   const bool moved = queueId_ != 0 && queueId_ != hello->queueId;
   queueId_ = hello->queueId;
@@ -208,7 +213,8 @@ void ShipperSession::fillAnnouncements() {
     const CheckpointStore::Entry* entry = checkpoints_.find(key);
     if (entry == nullptr || !streams_.contains(key)) continue;  // ended meanwhile
     wire::StreamOpen open{key, entry->description, std::nullopt};
-    if (entry->queueId != 0) open.checkpoint = wire::StreamCheckpoint{entry->queueId, entry->resume};
+    if (entry->queueId != 0)
+      open.checkpoint = wire::StreamCheckpoint{entry->queueId, entry->resume};
     encode(open, control_);
   }
 }
@@ -258,8 +264,7 @@ void ShipperSession::sayEnds() {
   if (phase_ != Phase::kOpen) return;
   for (auto at = toEnd_.begin(); at != toEnd_.end();) {
     Stream& stream = streams_[*at];
-    const bool pending =
-        window_.with([&](FrameWindow& w) { return w.pendingBlocks(*at) > 0; });
+    const bool pending = window_.with([&](FrameWindow& w) { return w.pendingBlocks(*at) > 0; });
     if (!stream.open || pending) {
       ++at;
       continue;

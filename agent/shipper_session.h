@@ -1,11 +1,12 @@
 #pragma once
-// The agent's half of the conversation (docs/wire-format.md), without sockets: what to say when, and
-// what an answer means.
+// The agent's half of the conversation (docs/wire-format.md), without sockets: what to say when,
+// and what an answer means.
 //
-// Flow: Shipper's commands and the aggregator's messages -> ShipperSession -> control bytes, frames,
-// ShipperEvents, checkpoints. Outlives connections: begin() and end() frame each. Owned by Shipper with
-// everything it refers to. Thread: the network thread; the window is shared with tail workers by lock.
-// Failure: an Outcome that tells the owner to close and when to come back; never an exception.
+// Flow: Shipper's commands and the aggregator's messages -> ShipperSession -> control bytes,
+// frames, ShipperEvents, checkpoints. Outlives connections: begin() and end() frame each. Owned by
+// Shipper with everything it refers to. Thread: the network thread; the window is shared with tail
+// workers by lock. Failure: an Outcome that tells the owner to close and when to come back; never
+// an exception.
 
 #include <array>
 #include <atomic>
@@ -98,11 +99,11 @@ class ShipperSession {
  private:
   enum class Phase : uint8_t { kClosed, kHelloSaid, kOpen };
   struct Stream {
-    bool wanted = true;        // the receiver waits for onStreamOk
-    bool open = false;         // answered on this connection
-    bool awaited = false;      // frames wait for its STREAM_OK
-    bool ending = false;       // STREAM_END once nothing of it is pending
-    bool endSaid = false;      // on this connection
+    bool wanted = true;    // the receiver waits for onStreamOk
+    bool open = false;     // answered on this connection
+    bool awaited = false;  // frames wait for its STREAM_OK
+    bool ending = false;   // STREAM_END once nothing of it is pending
+    bool endSaid = false;  // on this connection
     bool forbidden = false;
     bool ackedInLife = false;
     uint64_t openedBytes = 0;  // of the resume points it was opened with in this life
@@ -115,7 +116,8 @@ class ShipperSession {
   Outcome onError(std::string_view payload);
   Outcome onEnded(const event::StreamKey& key);
   void opened(const event::StreamKey& key, Stream& stream, const wire::StreamOk& ok);
-  void takeAcked(const std::vector<FramePtr>& frames, const std::vector<wire::RefusedBlock>& refused);
+  void takeAcked(const std::vector<FramePtr>& frames,
+                 const std::vector<wire::RefusedBlock>& refused);
   void takeAckedUnit(const SealedUnit& unit, uint64_t sequence, uint64_t firstBlock,
                      const std::vector<wire::RefusedBlock>& refused);
   void forbid(const event::StreamKey& key);

@@ -89,8 +89,10 @@ base::Result<std::unique_ptr<ShipperTransport>> makeTlsTransport(asio::io_contex
   const std::string certificate = options.directory + "/tls.crt";
   const std::string key = options.directory + "/tls.key";
   if (tls.load_verify_file(ca, error); error) return tlsError(ca, error);
-  if (tls.use_certificate_chain_file(certificate, error); error) return tlsError(certificate, error);
-  if (tls.use_private_key_file(key, asio::ssl::context::pem, error); error) return tlsError(key, error);
+  if (tls.use_certificate_chain_file(certificate, error); error)
+    return tlsError(certificate, error);
+  if (tls.use_private_key_file(key, asio::ssl::context::pem, error); error)
+    return tlsError(key, error);
   auto transport = std::make_unique<TlsTransport>(context, std::move(tls));
   error = transport->name(options.serverName.empty() ? host : options.serverName);
   if (error) return tlsError(host, error);

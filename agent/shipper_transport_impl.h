@@ -1,8 +1,8 @@
 #pragma once
 // The bytes' way to the aggregator: TCP, or TLS over it. Private to the shipper's .cc files.
 //
-// Handlers run on the network thread, also after close(), then with an error. Buffers live until their
-// handler ran. Failure: an error code in the handler; the transport is of no more use then.
+// Handlers run on the network thread, also after close(), then with an error. Buffers live until
+// their handler ran. Failure: an error code in the handler; the transport is of no more use then.
 
 #include <array>
 #include <boost/asio/buffer.hpp>
@@ -36,7 +36,8 @@ class ShipperTransport {
 };
 
 std::unique_ptr<ShipperTransport> makeTcpTransport(boost::asio::io_context& context);
-// kFixInput when a file is absent or no certificate; `host` is checked unless the options name another.
+// kFixInput when a file is absent or no certificate; `host` is checked unless the options name
+// another.
 base::Result<std::unique_ptr<ShipperTransport>> makeTlsTransport(boost::asio::io_context& context,
                                                                  const ShipperTls& options,
                                                                  const std::string& host);

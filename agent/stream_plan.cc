@@ -43,10 +43,9 @@ std::vector<PlannedGeneration> planFresh(const std::vector<FoundFile>& files, St
 
 // Known generations in the ledger's order, each with its file when that is still what it was.
 // `rewritten` gets the files that were not, with the epoch that ended.
-std::vector<PlannedGeneration> placeKnown(const event::Resume& resume,
-                                          const std::vector<FoundFile>& files,
-                                          std::vector<std::optional<event::GenerationId>>& rewritten,
-                                          std::vector<bool>& used) {
+std::vector<PlannedGeneration> placeKnown(
+    const event::Resume& resume, const std::vector<FoundFile>& files,
+    std::vector<std::optional<event::GenerationId>>& rewritten, std::vector<bool>& used) {
   std::vector<PlannedGeneration> plan;
   for (const GenerationResume& known : resume.generations) {
     PlannedGeneration planned = fromKnown(known);

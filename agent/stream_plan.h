@@ -2,10 +2,11 @@
 // Decides, when the aggregator has said where a stream stands, what of its files is read, in which
 // order and from which byte. Pure: all looking at files goes through FoundFile.
 //
-// Rules (docs/wire-format.md, "Conversation"): a generation the ledger knows goes on at its `to`; a file that is
-// shorter or differs before `to` was rewritten and is the next epoch from 0; a known one that did not
-// end and is gone has lost its tail; an unknown file behind the newest known one is new; an unknown
-// one before it is late, unless it is older than the stream's start, then it is not read.
+// Rules (docs/wire-format.md, "Conversation"): a generation the ledger knows goes on at its `to`; a
+// file that is shorter or differs before `to` was rewritten and is the next epoch from 0; a known
+// one that did not end and is gone has lost its tail; an unknown file behind the newest known one
+// is new; an unknown one before it is late, unless it is older than the stream's start, then it is
+// not read.
 
 #include <cstdint>
 #include <functional>
@@ -29,9 +30,9 @@ struct PlannedGeneration {
   std::optional<size_t> file;             // index of the found file; unset: gone from the disk
   std::optional<event::GenerationId> id;  // unset: once the file has a fingerprint
   uint32_t ordinal = 0;
-  uint64_t to = 0;        // read from here
+  uint64_t to = 0;  // read from here
   uint64_t tailHash = 0;
-  bool atEnd = false;     // start behind the last whole line there is now
+  bool atEnd = false;  // start behind the last whole line there is now
   bool late = false;
   bool finished = false;  // consumed and ended: kept only for open records that start in it
   // Ends here with bytes missing behind `to`, their number unknown.

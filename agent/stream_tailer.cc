@@ -10,10 +10,12 @@ namespace {
 
 constexpr size_t kPastGenerations = 64;
 
-size_t leadOf(uint64_t to) { return static_cast<size_t>(std::min<uint64_t>(to, event::kTailBytes)); }
+size_t leadOf(uint64_t to) {
+  return static_cast<size_t>(std::min<uint64_t>(to, event::kTailBytes));
+}
 
-// The hash of the last <= kTailBytes before `to`; `end` points at byte `to` of a buffer that reaches
-// back far enough.
+// The hash of the last <= kTailBytes before `to`; `end` points at byte `to` of a buffer that
+// reaches back far enough.
 uint64_t hashTail(const char* end, uint64_t to) {
   const size_t lead = leadOf(to);
   return lead == 0 ? 0 : base::hash64({end - lead, lead});
@@ -22,8 +24,7 @@ uint64_t hashTail(const char* end, uint64_t to) {
 }  // namespace
 
 StreamTailer::StreamTailer(event::StreamDescription description, std::string directory,
-                           size_t maxLine, base::MemoryBudget& budget,
-                           parsers::CriTimeCache& cache)
+                           size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache)
     : description_(std::move(description)),
       key_(description_.key()),
       directory_(std::move(directory)),
@@ -102,15 +103,14 @@ StreamTailer::Step StreamTailer::read(size_t index, TailContext& context) {
   const bool carried = generation.file->isGzip() && generation.carry.size() == lead;
   if (carried) std::memcpy(context.slab.data(), generation.carry.data(), lead);
   const size_t skip = carried ? lead : 0;
-  const auto got =
-      generation.file->readAt(generation.to - lead + skip, context.slab.subspan(skip));
+  const auto got = generation.file->readAt(generation.to - lead + skip, context.slab.subspan(skip));
   if (!got.ok()) {
     ++context.counts.unreadableFiles;
     return loseRest(generation, event::LossReason::kUnreadable, context);
   }
   const size_t bytes = *got + skip;
-  if (bytes < lead || (lead > 0 && hashTail(context.slab.data() + lead, generation.to) !=
-                                       generation.tailHash)) {
+  if (bytes < lead ||
+      (lead > 0 && hashTail(context.slab.data() + lead, generation.to) != generation.tailHash)) {
     restartRewritten(index, context);
     return Step::kProgress;
   }
@@ -149,8 +149,8 @@ StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
   return full ? Step::kProgress : Step::kEndOfFile;
 }
 
-// A line longer than the slab: its head is kept, the rest only looked at for the newline. `to` stays
-// before it, so that a restart reads it again.
+// A line longer than the slab: its head is kept, the rest only looked at for the newline. `to`
+// stays before it, so that a restart reads it again.
 StreamTailer::Step StreamTailer::scanLongLine(Generation& generation, std::string_view bytes,
                                               TailContext& context) {
   const size_t newline = bytes.find('\n');
@@ -160,8 +160,8 @@ StreamTailer::Step StreamTailer::scanLongLine(Generation& generation, std::strin
   const uint64_t to = longLine_->offset + raw;
   const auto tail = tailHash(*generation.file, to);
   if (!tail.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
-  const Step step = emitLine(generation, {longLine_->head, longLine_->offset, raw, false}, to, *tail,
-                             context);
+  const Step step =
+      emitLine(generation, {longLine_->head, longLine_->offset, raw, false}, to, *tail, context);
   if (step == Step::kBlocked) {
     longLine_->scanned -= std::min(newline, bytes.size());  // these bytes are looked at again
     return step;
@@ -333,8 +333,7 @@ void StreamTailer::endBlock(Generation& generation, uint64_t to, uint64_t hash, 
     abandonedBytes_ = 0;
   }
   if (generation.to < generation.doubtTo) flags |= event::kBlockInDoubt;
-  const event::BlockHeader& block =
-      context.writer.endBlock(to, assembler_.states(), hash, flags);
+  const event::BlockHeader& block = context.writer.endBlock(to, assembler_.states(), hash, flags);
   sealed_.bytes += to - block.from;
   sealed_.records += block.records;
   sealed_.digest += block.digest;
@@ -372,7 +371,9 @@ void StreamTailer::forgetFinished() {
   }
 }
 
-bool StreamTailer::done() const { return goneAt_ && generations_.empty(); }
+bool StreamTailer::done() const {
+  return goneAt_ && generations_.empty();
+}
 
 uint64_t StreamTailer::unsealedBytes() const {
   uint64_t bytes = 0;

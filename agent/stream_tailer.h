@@ -57,7 +57,8 @@ class StreamTailer {
   // Looks at the directory again: opens what is new, follows renames, leaves out what is done.
   void refresh(TailContext& context);
   // The ledger's answer; before it nothing is read. May be called again after a reset().
-  // What was acknowledged before up to `doubtful` is sent again flagged in doubt; null: nothing was.
+  // What was acknowledged before up to `doubtful` is sent again flagged in doubt; null: nothing
+  // was.
   void plan(const event::Resume& resume, const event::Resume* doubtful, StartAt start,
             TailContext& context);
   // Reads at most one slab. Call until it does not say kMore.
@@ -91,26 +92,26 @@ class StreamTailer {
 
  private:
   struct Generation {
-    std::shared_ptr<LogFile> file;          // null: gone
+    std::shared_ptr<LogFile> file;  // null: gone
     std::string path;
     std::optional<event::GenerationId> id;
     uint32_t ordinal = 0;
     uint64_t to = 0;
     uint64_t tailHash = 0;
-    uint64_t readTo = 0;                    // handed out by the file so far
-    std::string carry;                      // gzip only: the last <= kTailBytes before `to`
-    uint32_t flags = 0;                     // of every block: late
-    uint64_t doubtTo = 0;                   // blocks that begin before are in doubt
-    bool atEnd = false;                     // starts behind the last whole line
+    uint64_t readTo = 0;   // handed out by the file so far
+    std::string carry;     // gzip only: the last <= kTailBytes before `to`
+    uint32_t flags = 0;    // of every block: late
+    uint64_t doubtTo = 0;  // blocks that begin before are in doubt
+    bool atEnd = false;    // starts behind the last whole line
     bool endSent = false;
     bool endAcked = false;
     event::LossReason tailLost = event::LossReason::kNone;
     std::optional<base::Nanos> successorSeen;
   };
   struct LongLine {
-    std::string head;         // its first bytes, as many as a record may need
+    std::string head;  // its first bytes, as many as a record may need
     uint64_t offset = 0;
-    uint64_t scanned = 0;     // bytes looked at so far
+    uint64_t scanned = 0;  // bytes looked at so far
   };
   enum class Step : uint8_t { kProgress, kEndOfFile, kBlocked };
 
@@ -150,10 +151,10 @@ class StreamTailer {
   size_t reading_ = 0;                   // the generation whose end was not reached yet
   std::optional<LongLine> longLine_;
   std::optional<Generation> lastEnded_;    // without its file
-  std::vector<uint64_t> ignoredInodes_;  // files before the start, copies of known ones, finished
+  std::vector<uint64_t> ignoredInodes_;    // files before the start, copies of known ones, finished
   std::vector<event::GenerationId> past_;  // the last finished generations
   uint32_t nextOrdinal_ = 0;
-  uint64_t abandonedBytes_ = 0;          // open bytes whose file is gone, for the next block
+  uint64_t abandonedBytes_ = 0;  // open bytes whose file is gone, for the next block
   bool planned_ = false;
   std::optional<base::Nanos> goneAt_;
   std::optional<base::Nanos> wakeAt_;

@@ -17,7 +17,8 @@ int64_t firstTime(LogFile& file) {
   const std::string_view bytes(head, *got);
   parsers::CriTimeCache cache;
   parsers::CriLine line;
-  if (parsers::parseCri(bytes.substr(0, bytes.find('\n')), cache, line) != parsers::CriResult::kOk) {
+  if (parsers::parseCri(bytes.substr(0, bytes.find('\n')), cache, line) !=
+      parsers::CriResult::kOk) {
     return 0;
   }
   return line.timeNanos;
@@ -153,9 +154,8 @@ void StreamTailer::plan(const event::Resume& resume, const event::Resume* doubtf
   }
   // What the plan leaves out, and what is finished, is not looked at again.
   for (size_t i = 0; i < found.size(); ++i) {
-    const bool read = std::any_of(planned.begin(), planned.end(), [&](const auto& p) {
-      return p.file == i && !p.finished;
-    });
+    const bool read = std::any_of(planned.begin(), planned.end(),
+                                  [&](const auto& p) { return p.file == i && !p.finished; });
     if (!read) ignoredInodes_.push_back(found[i].file->inode());
   }
   reading_ = 0;

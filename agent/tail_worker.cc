@@ -21,7 +21,8 @@ constexpr base::Nanos kRootRetry = std::chrono::seconds(1);
 uint64_t millisUntil(base::Nanos when, base::Nanos now) {
   if (when <= now) return 0;
   return static_cast<uint64_t>(
-             std::chrono::duration_cast<std::chrono::milliseconds>(when - now).count()) + 1;
+             std::chrono::duration_cast<std::chrono::milliseconds>(when - now).count()) +
+         1;
 }
 
 }  // namespace
@@ -36,8 +37,14 @@ class TailWorker::Impl final : public WatchEvents {
         writer_(options_.compressionLevel),
         slab_(std::make_unique_for_overwrite<char[]>(options_.slabBytes)),
         containers_(options_.logRoot + "/containers"),
-        context_{writer_, {slab_.get(), options_.slabBytes}, clock_, tailCounts_,
-                 options_.configEpoch, options_.grace, &Impl::sealUnit, this} {}
+        context_{writer_,
+                 {slab_.get(), options_.slabBytes},
+                 clock_,
+                 tailCounts_,
+                 options_.configEpoch,
+                 options_.grace,
+                 &Impl::sealUnit,
+                 this} {}
 
   base::Status start() {
     return loop_.start([this] { open(); });
@@ -127,8 +134,12 @@ class TailWorker::Impl final : public WatchEvents {
     std::vector<wire::StreamStats> all;
     for (auto& [key, stream] : streams_) {
       const StreamTailer::Sealed& sealed = stream.tailer->sealed();
-      const wire::StreamStats stats{key,          sealed.readBytes, sealed.rereadBytes,
-                                    sealed.bytes, sealed.records,   sealed.digest,
+      const wire::StreamStats stats{key,
+                                    sealed.readBytes,
+                                    sealed.rereadBytes,
+                                    sealed.bytes,
+                                    sealed.records,
+                                    sealed.digest,
                                     stream.tailer->unsealedBytes()};
       if (stats == stream.told) continue;
       stream.told = stats;
@@ -164,11 +175,14 @@ class TailWorker::Impl final : public WatchEvents {
     watching.interval = options_.watchInterval;
     watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, watching);
     const auto period = static_cast<uint64_t>(options_.safetyScan.count() / 1'000'000);
-    uv_timer_start(&scanTimer_, [](uv_timer_t* t) {
-      auto* self = static_cast<Impl*>(t->data);
-      self->lookAtEverything();
-      self->work();
-    }, period, period);
+    uv_timer_start(
+        &scanTimer_,
+        [](uv_timer_t* t) {
+          auto* self = static_cast<Impl*>(t->data);
+          self->lookAtEverything();
+          self->work();
+        },
+        period, period);
     watchRoot();
     scanContainers();
     starting_ = false;
@@ -177,9 +191,9 @@ class TailWorker::Impl final : public WatchEvents {
 
   void close() {
     watcher_.reset();
-    for (auto* handle : {reinterpret_cast<uv_handle_t*>(&wakeTimer_),
-                         reinterpret_cast<uv_handle_t*>(&scanTimer_),
-                         reinterpret_cast<uv_handle_t*>(&idle_)}) {
+    for (auto* handle :
+         {reinterpret_cast<uv_handle_t*>(&wakeTimer_), reinterpret_cast<uv_handle_t*>(&scanTimer_),
+          reinterpret_cast<uv_handle_t*>(&idle_)}) {
       uv_close(handle, nullptr);
     }
     streams_.clear();
@@ -289,7 +303,8 @@ class TailWorker::Impl final : public WatchEvents {
     queue_.push_back(tailer);
   }
 
-  // Fair turns until nothing is dirty, the way is blocked, or the loop should look at its other work.
+  // Fair turns until nothing is dirty, the way is blocked, or the loop should look at its other
+  // work.
   void work() {
     if (finished_) return;
     for (unsigned turns = 0; !queue_.empty() && !blocked_ && turns < kTurnsPerTick; ++turns) {
@@ -326,7 +341,8 @@ class TailWorker::Impl final : public WatchEvents {
     if (options_.readBytesPerSecond == 0) return true;
     const base::Nanos now = clock_.steady();
     const auto rate = static_cast<double>(options_.readBytesPerSecond);
-    tokens_ = std::min(rate / 10, tokens_ + rate * std::chrono::duration<double>(now - refilled_).count());
+    tokens_ = std::min(rate / 10,
+                       tokens_ + rate * std::chrono::duration<double>(now - refilled_).count());
     refilled_ = now;
     if (tokens_ > 0) return true;
     uv_idle_stop(&idle_);
@@ -337,8 +353,9 @@ class TailWorker::Impl final : public WatchEvents {
   void wakeBy(base::Nanos when) {
     if (wakeAt_ && *wakeAt_ <= when) return;
     wakeAt_ = when;
-    uv_timer_start(&wakeTimer_, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->wake(); },
-                   millisUntil(when, clock_.steady()), 0);
+    uv_timer_start(
+        &wakeTimer_, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->wake(); },
+        millisUntil(when, clock_.steady()), 0);
   }
 
   void wake() {
@@ -449,11 +466,17 @@ TailWorker::TailWorker(TailWorkerOptions options, UnitSink& sink, base::MemoryBu
                        base::Clock& clock)
     : impl_(std::make_unique<Impl>(std::move(options), sink, budget, clock)) {}
 
-TailWorker::~TailWorker() { stop(); }
+TailWorker::~TailWorker() {
+  stop();
+}
 
-base::Status TailWorker::start() { return impl_->start(); }
+base::Status TailWorker::start() {
+  return impl_->start();
+}
 
-void TailWorker::stop() { impl_->stop(); }
+void TailWorker::stop() {
+  impl_->stop();
+}
 
 void TailWorker::drain(std::function<void()> done) {
   impl_->post([this, done = std::move(done)] { impl_->drain(done); });
@@ -482,6 +505,8 @@ void TailWorker::collectStats(std::function<void(std::vector<wire::StreamStats>)
   impl_->post([this, use = std::move(use)] { impl_->collectStats(use); });
 }
 
-const TailWorkerCounts& TailWorker::counts() const { return impl_->counts(); }
+const TailWorkerCounts& TailWorker::counts() const {
+  return impl_->counts();
+}
 
 }  // namespace logtail::agent

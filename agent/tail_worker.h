@@ -5,8 +5,9 @@
 // Flow: InotifyWatcher -> dirty streams, each a fair turn (one slab) -> UnitWriter -> UnitSink.
 // A unit is handed on when it is full, or as soon as no stream is dirty: the watcher's batching
 // bounds how often that is. When the sink is full nothing is read: the files are the buffer.
-// Owner: AgentApp; sink, budget, clock and file system must outlive it. Public functions are for any
-// thread and only post to the loop. Errors of single files are counted (TailCounts), never fatal.
+// Owner: AgentApp; sink, budget, clock and file system must outlive it. Public functions are for
+// any thread and only post to the loop. Errors of single files are counted (TailCounts), never
+// fatal.
 
 #include <atomic>
 #include <cstdint>
@@ -23,10 +24,10 @@
 namespace logtail::agent {
 
 struct TailWorkerOptions {
-  std::string logRoot;            // has containers/ and pods/
+  std::string logRoot;  // has containers/ and pods/
   std::string cluster;
   std::string node;
-  unsigned index = 0;             // of `workers`: which share of the streams is this one's
+  unsigned index = 0;  // of `workers`: which share of the streams is this one's
   unsigned workers = 1;
   size_t maxLine = 128 * 1024;
   size_t slabBytes = 512 * 1024;
@@ -74,8 +75,8 @@ class TailWorker {
   void drain(std::function<void()> done);
   void stop();
 
-  // The ledger's answer to UnitSink::announce(). `firstEver`: this node is new to agent and aggregator,
-  // so that files which were there before are read from where the configuration says.
+  // The ledger's answer to UnitSink::announce(). `firstEver`: this node is new to agent and
+  // aggregator, so that files which were there before are read from where the configuration says.
   void resume(const event::StreamKey& key, event::Resume resume,
               std::optional<event::Resume> doubtful, bool firstEver);
   void acknowledged(std::vector<event::BlockHeader> blocks);

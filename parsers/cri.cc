@@ -5,8 +5,8 @@
 namespace logtail::parsers {
 namespace {
 
-constexpr size_t kMinuteLength = 17;   // "YYYY-MM-DDTHH:MM:"
-constexpr size_t kUsualTime = 30;      // with nine digits and 'Z'
+constexpr size_t kMinuteLength = 17;              // "YYYY-MM-DDTHH:MM:"
+constexpr size_t kUsualTime = 30;                 // with nine digits and 'Z'
 constexpr size_t kUsualHeader = kUsualTime + 10;  // " stdout F "
 
 uint64_t load8(const char* at) {
@@ -15,7 +15,9 @@ uint64_t load8(const char* at) {
   return word;
 }
 
-bool isDigit(char c) { return c >= '0' && c <= '9'; }
+bool isDigit(char c) {
+  return c >= '0' && c <= '9';
+}
 
 // Eight ASCII digits as a number; false when one is none.
 bool parse8Digits(const char* at, uint32_t& out) {
@@ -53,15 +55,15 @@ int64_t daysFromCivil(int year, int month, int day) {
 
 bool parseMinute(const char* at, CriTimeCache& cache) {
   int year, month, day, hour, minute;
-  if (!parseNumber(at, 4, year) || at[4] != '-' || !parseNumber(at + 5, 2, month) ||
-      at[7] != '-' || !parseNumber(at + 8, 2, day) || at[10] != 'T' ||
-      !parseNumber(at + 11, 2, hour) || at[13] != ':' || !parseNumber(at + 14, 2, minute) ||
-      at[16] != ':') {
+  if (!parseNumber(at, 4, year) || at[4] != '-' || !parseNumber(at + 5, 2, month) || at[7] != '-' ||
+      !parseNumber(at + 8, 2, day) || at[10] != 'T' || !parseNumber(at + 11, 2, hour) ||
+      at[13] != ':' || !parseNumber(at + 14, 2, minute) || at[16] != ':') {
     return false;
   }
   static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
   const bool leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-  if (year < 1970 || year > 2261 || month < 1 || month > 12 || hour > 23 || minute > 59) return false;
+  if (year < 1970 || year > 2261 || month < 1 || month > 12 || hour > 23 || minute > 59)
+    return false;
   if (day < 1 || day > kDays[month - 1] + (month == 2 && leap ? 1 : 0)) return false;
   std::memcpy(cache.minute, at, kMinuteLength);
   cache.minuteSeconds = daysFromCivil(year, month, day) * 86400 + hour * 3600 + minute * 60;
@@ -76,7 +78,8 @@ bool findMinute(const char* at, CriTimeCache& cache) {
 // "+HH:MM" or "-HH:MM" in seconds.
 bool parseOffset(const char* at, int64_t& seconds) {
   int hours, minutes;
-  if (!parseNumber(at + 1, 2, hours) || at[3] != ':' || !parseNumber(at + 4, 2, minutes)) return false;
+  if (!parseNumber(at + 1, 2, hours) || at[3] != ':' || !parseNumber(at + 4, 2, minutes))
+    return false;
   if (hours > 23 || minutes > 59) return false;
   seconds = hours * 3600 + minutes * 60;
   if (at[0] == '-') seconds = -seconds;
@@ -87,7 +90,8 @@ CriResult parseGeneral(std::string_view line, CriTimeCache& cache, CriLine& out)
   constexpr size_t kShortest = 20;  // "YYYY-MM-DDTHH:MM:SSZ"
   if (line.size() < kShortest || !findMinute(line.data(), cache)) return CriResult::kMalformed;
   int second;
-  if (!parseNumber(line.data() + kMinuteLength, 2, second) || second > 60) return CriResult::kMalformed;
+  if (!parseNumber(line.data() + kMinuteLength, 2, second) || second > 60)
+    return CriResult::kMalformed;
   size_t at = kMinuteLength + 2;
   int64_t nanos = 0;
   if (line[at] == '.') {
@@ -151,8 +155,8 @@ CriResult parseCri(std::string_view line, CriTimeCache& cache, CriLine& out) {
   const uint64_t tail = load8(at + kUsualTime + 1);
   for (unsigned i = 0; i < 4; ++i) {
     if (tail != load8(kTails[i]) || at[kUsualTime] != ' ') continue;
-    out.timeNanos = (cache.minuteSeconds + tens * 10 + ones) * 1'000'000'000 +
-                    int64_t{fraction} * 10 + last;
+    out.timeNanos =
+        (cache.minuteSeconds + tens * 10 + ones) * 1'000'000'000 + int64_t{fraction} * 10 + last;
     out.isStderr = i >= 2;
     out.partial = (i & 1) != 0;
     out.messageAt = kUsualHeader;

@@ -54,6 +54,7 @@ std::string CheckReport::toString() const {
       std::to_string(written) + " lines written, " + std::to_string(delivered) + " delivered";
   if (cut > 0) text += ", " + std::to_string(cut) + " of them cut at the limit";
   if (skipped > 0) text += ", " + std::to_string(skipped) + " before the start";
+  if (excused > 0) text += ", " + std::to_string(excused) + " gone from the disk with the state";
   for (size_t i = 0; i < kProblems; ++i) {
     text += ", " + std::to_string(counts[i]) + " " + name(static_cast<Problem>(i));
   }
@@ -111,8 +112,8 @@ void DeliveryCheck::record(std::string& json) {
 }
 
 DeliveryCheck::Stream* DeliveryCheck::find(const LineId& id) {
-  const auto found =
-      streams_.find(Key(std::string(id.pod), std::string(id.container), id.restart, id.channel));
+  const auto found = streams_.find(
+      StreamName(std::string(id.pod), std::string(id.container), id.restart, id.channel));
   return found == streams_.end() ? nullptr : &found->second;
 }
 
@@ -168,7 +169,7 @@ void DeliveryCheck::checkLabels(const Stream& stream, const DeliveredRecord& rec
   }
 }
 
-void DeliveryCheck::finishStream(Stream& stream) {
+void DeliveryCheck::checkRanges(Stream& stream) {
   std::sort(stream.ranges.begin(), stream.ranges.end(),
             [](const Range& a, const Range& b) { return a.first < b.first; });
   for (size_t i = 1; i < stream.ranges.size(); ++i) {
@@ -177,25 +178,36 @@ void DeliveryCheck::finishStream(Stream& stream) {
         describe(stream.written) + ": two files hold parts of" +
             rangeText(stream.ranges[i].first, stream.ranges[i - 1].last));
   }
+}
+
+void DeliveryCheck::checkMissing(const StreamName& name, const Stream& stream) {
   const uint64_t first = stream.written.firstSequence;
+  const auto& seen = stream.seen;
   size_t at = 0;
   if (options_.allowMissingBefore) {
-    while (at < stream.seen.size() && !stream.seen[at]) ++at;
+    while (at < seen.size() && !seen[at]) ++at;
     report_.skipped += at;
   }
-  while (at < stream.seen.size()) {
+  const auto floor = options_.floors.find(name);
+  for (; floor != options_.floors.end() && at < seen.size() && first + at < floor->second; ++at) {
+    report_.excused += seen[at] ? 0 : 1;
+  }
+  while (at < seen.size()) {
     const size_t from = at;
-    while (at < stream.seen.size() && !stream.seen[at]) ++at;
+    while (at < seen.size() && !seen[at]) ++at;
     if (at > from) {
       add(Problem::kMissing, at - from,
           describe(stream.written) + rangeText(first + from, first + at - 1));
     }
-    while (at < stream.seen.size() && stream.seen[at]) ++at;
+    while (at < seen.size() && seen[at]) ++at;
   }
 }
 
 CheckReport DeliveryCheck::finish() {
-  for (auto& [key, stream] : streams_) finishStream(stream);
+  for (auto& [key, stream] : streams_) {
+    checkRanges(stream);
+    checkMissing(key, stream);
+  }
   std::sort(ids_.begin(), ids_.end());
   const auto distinct = static_cast<size_t>(std::unique(ids_.begin(), ids_.end()) - ids_.begin());
   if (distinct < ids_.size()) {

@@ -35,10 +35,17 @@ enum class Problem : uint8_t {
 inline constexpr size_t kProblems = 9;
 const char* name(Problem problem);
 
+// The first sequences that were still on disk at some moment; the key is that of a stream's lines.
+using StreamName = std::tuple<std::string, std::string, uint32_t, char>;  // pod, container, restart
+using Floors = std::map<StreamName, uint64_t>;
+
 struct CheckOptions {
   // A first start that reads from the tail: lines before the first one delivered of a stream and
   // channel, and streams without any, do not count as missing.
   bool allowMissingBefore = false;
+  // Missing lines below their stream's floor had no copy left when the agent lost its state: they
+  // do not count as missing. A stream that is not here has no such lines.
+  Floors floors;
   size_t examples = 10;  // of each problem
 };
 
@@ -47,6 +54,7 @@ struct CheckReport {
   uint64_t delivered = 0;  // distinct lines of the manifest, whole or cut at the limit
   uint64_t cut = 0;        // of them, flagged as truncated
   uint64_t skipped = 0;    // missing lines that allowMissingBefore excuses
+  uint64_t excused = 0;    // missing lines below their stream's floor
   std::array<uint64_t, kProblems> counts{};
   std::array<std::vector<std::string>, kProblems> examples;
 
@@ -75,19 +83,18 @@ class DeliveryCheck {
     std::vector<Range> ranges;
     uint64_t file = 0;  // the one that ranges.back() is of
   };
-  using Key = std::tuple<std::string, std::string, uint32_t, char>;
-
   void line(std::string_view text, const DeliveredRecord& record);
   void place(Stream& stream, uint64_t sequence);
   void checkLabels(const Stream& stream, const DeliveredRecord& record);
-  void finishStream(Stream& stream);
+  void checkRanges(Stream& stream);
+  void checkMissing(const StreamName& name, const Stream& stream);
   Stream* find(const LineId& id);
   void add(Problem problem, uint64_t count, std::string example);
 
   const CheckOptions options_;
   CheckReport report_;
   RecordParser parser_;
-  std::map<Key, Stream, std::less<>> streams_;
+  std::map<StreamName, Stream> streams_;
   std::string file_;
   uint64_t fileNumber_ = 0;
   std::vector<uint64_t> ids_;  // hashes of the records' identities

@@ -1,5 +1,6 @@
 #pragma once
-// The two checks of every format: CRC-32C over what is stored or sent, XXH3 for identity and digests.
+// The two checks of every format: CRC-32C over what is stored or sent, XXH3 for identity and
+// digests.
 
 #include <cstdint>
 #include <string_view>

@@ -13,7 +13,8 @@
 
 namespace logtail::base {
 
-static_assert(std::endian::native == std::endian::little, "on-disk integers are stored as they are");
+static_assert(std::endian::native == std::endian::little,
+              "on-disk integers are stored as they are");
 
 template <typename T>
 inline void putFixed(std::string& out, T value) {

@@ -32,8 +32,8 @@ class File {
   virtual ~File() = default;
   // Fills `into` from `offset`; fewer bytes only at the end of the file.
   virtual Result<size_t> readAt(uint64_t offset, std::span<char> into) = 0;
-  // Writes all of `parts`, one after another, from `offset`; grows the file. A failed write may have
-  // written any part of them.
+  // Writes all of `parts`, one after another, from `offset`; grows the file. A failed write may
+  // have written any part of them.
   virtual Status writeAt(uint64_t offset, std::span<const std::string_view> parts) = 0;
   virtual Status syncData() = 0;  // fdatasync: data and size
   virtual Status truncate(uint64_t size) = 0;
@@ -61,7 +61,7 @@ class FileSystem {
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
-  virtual Status remove(const std::string& path) = 0;  // file or empty directory
+  virtual Status remove(const std::string& path) = 0;             // file or empty directory
   virtual Status createDirectories(const std::string& path) = 0;  // durable, parents too
   virtual Status syncDirectory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted

@@ -11,8 +11,14 @@ enum class LogLevel { kDebug, kInfo, kWarn, kError };
 void setLogLevel(LogLevel level);
 void log(LogLevel level, std::string_view message);
 
-inline void logInfo(std::string_view message) { log(LogLevel::kInfo, message); }
-inline void logWarn(std::string_view message) { log(LogLevel::kWarn, message); }
-inline void logError(std::string_view message) { log(LogLevel::kError, message); }
+inline void logInfo(std::string_view message) {
+  log(LogLevel::kInfo, message);
+}
+inline void logWarn(std::string_view message) {
+  log(LogLevel::kWarn, message);
+}
+inline void logError(std::string_view message) {
+  log(LogLevel::kError, message);
+}
 
 }  // namespace logtail::base

@@ -34,8 +34,8 @@ class PosixFile final : public File {
   Result<size_t> readAt(uint64_t offset, std::span<char> into) override {
     size_t done = 0;
     while (done < into.size()) {
-      const ssize_t n = ::pread(fd_, into.data() + done, into.size() - done,
-                                static_cast<off_t>(offset + done));
+      const ssize_t n =
+          ::pread(fd_, into.data() + done, into.size() - done, static_cast<off_t>(offset + done));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return errnoError(errno, "read " + path_);
       if (n == 0) break;
@@ -63,12 +63,14 @@ class PosixFile final : public File {
   }
 
   Status syncData() override {
-    if (::fdatasync(fd_) != 0) return Status(Errc::kStop, errnoError(errno, "fdatasync " + path_).message);
+    if (::fdatasync(fd_) != 0)
+      return Status(Errc::kStop, errnoError(errno, "fdatasync " + path_).message);
     return {};
   }
 
   Status truncate(uint64_t size) override {
-    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0) return errnoError(errno, "truncate " + path_);
+    if (::ftruncate(fd_, static_cast<off_t>(size)) != 0)
+      return errnoError(errno, "truncate " + path_);
     return {};
   }
 
@@ -88,14 +90,15 @@ class PosixFile final : public File {
   Status writeVectors(uint64_t offset, std::vector<iovec>& vectors) {
     size_t first = 0;
     while (first < vectors.size()) {
-      const ssize_t n = ::pwritev(fd_, vectors.data() + first,
-                                  static_cast<int>(vectors.size() - first),
-                                  static_cast<off_t>(offset));
+      const ssize_t n =
+          ::pwritev(fd_, vectors.data() + first, static_cast<int>(vectors.size() - first),
+                    static_cast<off_t>(offset));
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) return errnoError(errno, "write " + path_);
       offset += static_cast<uint64_t>(n);
       auto left = static_cast<size_t>(n);
-      while (first < vectors.size() && left >= vectors[first].iov_len) left -= vectors[first++].iov_len;
+      while (first < vectors.size() && left >= vectors[first].iov_len)
+        left -= vectors[first++].iov_len;
       if (left > 0) {
         vectors[first].iov_base = static_cast<char*>(vectors[first].iov_base) + left;
         vectors[first].iov_len -= left;
@@ -113,10 +116,18 @@ class PosixFileSystem final : public FileSystem {
   Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) override {
     int flags = O_CLOEXEC;
     switch (mode) {
-      case OpenMode::kRead: flags |= O_RDONLY; break;
-      case OpenMode::kReadWrite: flags |= O_RDWR; break;
-      case OpenMode::kCreate: flags |= O_RDWR | O_CREAT; break;
-      case OpenMode::kCreateExclusive: flags |= O_RDWR | O_CREAT | O_EXCL; break;
+      case OpenMode::kRead:
+        flags |= O_RDONLY;
+        break;
+      case OpenMode::kReadWrite:
+        flags |= O_RDWR;
+        break;
+      case OpenMode::kCreate:
+        flags |= O_RDWR | O_CREAT;
+        break;
+      case OpenMode::kCreateExclusive:
+        flags |= O_RDWR | O_CREAT | O_EXCL;
+        break;
     }
     const int fd = ::open(path.c_str(), flags, 0600);
     if (fd < 0 && errno == EEXIST) return Error{Errc::kFixInput, "open " + path + ": exists"};
@@ -125,7 +136,8 @@ class PosixFileSystem final : public FileSystem {
   }
 
   Status rename(const std::string& from, const std::string& to) override {
-    if (::rename(from.c_str(), to.c_str()) != 0) return errnoError(errno, "rename " + from + " to " + to);
+    if (::rename(from.c_str(), to.c_str()) != 0)
+      return errnoError(errno, "rename " + from + " to " + to);
     return {};
   }
 
@@ -141,7 +153,8 @@ class PosixFileSystem final : public FileSystem {
     }
     const std::string parent = directoryOf(path);
     if (parent != path) LOGTAIL_TRY(createDirectories(parent));
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return errnoError(errno, "mkdir " + path);
+    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+      return errnoError(errno, "mkdir " + path);
     return syncDirectory(parent);
   }
 

@@ -2,7 +2,8 @@
 // Result<T> and Status: how every fallible call of logtail answers. No exception crosses a room.
 //
 // An Errc is named for what the caller does about it, not for where it came from; the message says
-// the rest for a person. Per-line code does not use these: it returns a small enum and builds no text.
+// the rest for a person. Per-line code does not use these: it returns a small enum and builds no
+// text.
 
 #include <cassert>
 #include <cstdint>
@@ -13,10 +14,10 @@
 namespace logtail::base {
 
 enum class Errc : uint8_t {
-  kFixInput,    // configuration, arguments, bytes from a peer: a person or the peer must change them
-  kNotFound,    // the named thing is not there; callers usually take this as an answer
-  kRetry,       // passing fault: the same call may go through later
-  kPushBack,    // no room (disk, memory, window): stop taking in until there is
+  kFixInput,  // configuration, arguments, bytes from a peer: a person or the peer must change them
+  kNotFound,  // the named thing is not there; callers usually take this as an answer
+  kRetry,     // passing fault: the same call may go through later
+  kPushBack,  // no room (disk, memory, window): stop taking in until there is
   kQuarantine,  // damaged data: set it aside, count it, go on
   kTooNew,      // state or peer of a newer format: name the version, touch nothing
   kStop,        // the device or descriptor cannot be trusted any more (failed fsync, EIO)
@@ -30,7 +31,8 @@ struct Error {
   std::string message;
 };
 
-// kRetry, kPushBack, kNotFound or kStop from an errno value, with `what` and strerror as the message.
+// kRetry, kPushBack, kNotFound or kStop from an errno value, with `what` and strerror as the
+// message.
 Error errnoError(int errnoValue, std::string what);
 
 class [[nodiscard]] Status {
@@ -84,16 +86,16 @@ class [[nodiscard]] Result {
 }  // namespace logtail::base
 
 // Returns early with the error of a Status or Result expression.
-#define LOGTAIL_TRY(expression)                                         \
-  do {                                                                  \
-    if (auto try_status_ = (expression); !try_status_.ok()) {           \
-      return try_status_.error();                                       \
-    }                                                                   \
+#define LOGTAIL_TRY(expression)                               \
+  do {                                                        \
+    if (auto try_status_ = (expression); !try_status_.ok()) { \
+      return try_status_.error();                             \
+    }                                                         \
   } while (false)
 
 // Invariants only, never input: stops the process with file, line and the broken condition.
-#define LOGTAIL_ASSERT(condition)                                                     \
-  do {                                                                                \
+#define LOGTAIL_ASSERT(condition)                                                    \
+  do {                                                                               \
     if (!(condition)) ::logtail::base::assertFailed(#condition, __FILE__, __LINE__); \
   } while (false)
 

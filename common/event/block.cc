@@ -10,22 +10,32 @@ using base::putVarint;
 
 const char* name(DropReason reason) {
   switch (reason) {
-    case DropReason::kOverLimit: return "over_limit";
-    case DropReason::kEmptyLine: return "empty_line";
-    case DropReason::kCount: break;
+    case DropReason::kOverLimit:
+      return "over_limit";
+    case DropReason::kEmptyLine:
+      return "empty_line";
+    case DropReason::kCount:
+      break;
   }
   return "unknown";
 }
 
 const char* name(LossReason reason) {
   switch (reason) {
-    case LossReason::kNone: return "none";
-    case LossReason::kRotatedAway: return "rotated_away";
-    case LossReason::kTruncated: return "truncated";
-    case LossReason::kGivenUp: return "given_up";
-    case LossReason::kOpenPartGone: return "open_part_gone";
-    case LossReason::kUnreadable: return "unreadable";
-    case LossReason::kCount: break;
+    case LossReason::kNone:
+      return "none";
+    case LossReason::kRotatedAway:
+      return "rotated_away";
+    case LossReason::kTruncated:
+      return "truncated";
+    case LossReason::kGivenUp:
+      return "given_up";
+    case LossReason::kOpenPartGone:
+      return "open_part_gone";
+    case LossReason::kUnreadable:
+      return "unreadable";
+    case LossReason::kCount:
+      break;
   }
   return "unknown";
 }

@@ -1,9 +1,9 @@
 #pragma once
 // A block: the consumed bytes [from, to) of one generation of one stream, with what became of each.
 //
-// Its header travels uncompressed in the unit, is stored as it is, and is all that the ledger reads.
-// Σ(to − from) = recordBytes + Σ drops.bytes + lostBytes + change of openBytes, per stream, always:
-// Ledger::admit checks it block by block. Format: docs/wire-format.md, "Block header".
+// Its header travels uncompressed in the unit, is stored as it is, and is all that the ledger
+// reads. Σ(to − from) = recordBytes + Σ drops.bytes + lostBytes + change of openBytes, per stream,
+// always: Ledger::admit checks it block by block. Format: docs/wire-format.md, "Block header".
 
 #include <array>
 #include <cstdint>
@@ -15,8 +15,9 @@
 
 namespace logtail::event {
 
-// One file of a stream between rotations. The fingerprint is XXH3-64 of the first physical line with
-// its newline, at most kFingerprintBytes; the epoch counts rewrites under an equal fingerprint.
+// One file of a stream between rotations. The fingerprint is XXH3-64 of the first physical line
+// with its newline, at most kFingerprintBytes; the epoch counts rewrites under an equal
+// fingerprint.
 struct GenerationId {
   uint64_t fingerprint = 0;
   uint32_t epoch = 0;
@@ -29,8 +30,8 @@ inline constexpr size_t kTailBytes = 4096;  // hashed before `to`, to notice a r
 enum class Channel : uint8_t { kStdout = 0, kStderr = 1 };
 inline constexpr size_t kChannels = 2;
 
-// Where a channel stands after the block: between records, inside one that waits for its final part,
-// or behind one that was cut, whose parts up to the final one are dropped.
+// Where a channel stands after the block: between records, inside one that waits for its final
+// part, or behind one that was cut, whose parts up to the final one are dropped.
 struct ChannelState {
   enum class Kind : uint8_t { kNone = 0, kOpen = 1, kCut = 2 };
   Kind kind = Kind::kNone;
@@ -43,8 +44,8 @@ using ChannelStates = std::array<ChannelState, kChannels>;
 
 // Why bytes or records were dropped on purpose. Values are stored; append only.
 enum class DropReason : uint8_t {
-  kOverLimit = 0,   // parts of a line beyond max_line
-  kEmptyLine = 1,   // physical lines without content: a bare newline
+  kOverLimit = 0,  // parts of a line beyond max_line
+  kEmptyLine = 1,  // physical lines without content: a bare newline
   kCount = 2,
 };
 inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::kCount);
@@ -53,11 +54,11 @@ const char* name(DropReason reason);
 // Why bytes were lost against our will.
 enum class LossReason : uint8_t {
   kNone = 0,
-  kRotatedAway = 1,  // the file went before it was read to its end
-  kTruncated = 2,    // shorter than what was read, or rewritten
-  kGivenUp = 3,      // disk.max reached: the oldest was let go
-  kOpenPartGone = 4, // an open record's first parts are gone from the disk
-  kUnreadable = 5,   // EIO or a damaged gzip member
+  kRotatedAway = 1,   // the file went before it was read to its end
+  kTruncated = 2,     // shorter than what was read, or rewritten
+  kGivenUp = 3,       // disk.max reached: the oldest was let go
+  kOpenPartGone = 4,  // an open record's first parts are gone from the disk
+  kUnreadable = 5,    // EIO or a damaged gzip member
   kCount = 6,
 };
 const char* name(LossReason reason);

@@ -41,8 +41,8 @@ inline uint64_t recordDigest(uint64_t seed, uint64_t offset, int64_t timeNanos, 
   return base::mix64(base::mix64(seed + offset) ^ content);
 }
 
-// The record's identity as every schema carries it: 22 base64url characters of 128 bits of hash over
-// stream, generation, epoch and offset; fits an Elasticsearch _id.
+// The record's identity as every schema carries it: 22 base64url characters of 128 bits of hash
+// over stream, generation, epoch and offset; fits an Elasticsearch _id.
 inline constexpr size_t kRecordIdChars = 22;
 void storeRecordId(const StreamKey& stream, const GenerationId& generation, uint64_t offset,
                    char* at);  // kRecordIdChars

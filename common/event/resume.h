@@ -27,8 +27,8 @@ struct Resume {
   bool operator==(const Resume&) const = default;
   bool empty() const { return generations.empty(); }
   const GenerationResume* find(const GenerationId& id) const;
-  // Takes a block's position over: adds or moves its generation, keeps the order by ordinal, sets the
-  // channels, forgets the oldest generations beyond kMaxGenerations.
+  // Takes a block's position over: adds or moves its generation, keeps the order by ordinal, sets
+  // the channels, forgets the oldest generations beyond kMaxGenerations.
   void advance(const BlockHeader& block);
 };
 

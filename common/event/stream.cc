@@ -46,18 +46,30 @@ void putPair(std::string& out, Tag tag, const std::pair<std::string, std::string
 
 std::string* textField(StreamDescription& d, uint8_t tag) {
   switch (tag) {
-    case kCluster: return &d.cluster;
-    case kNode: return &d.node;
-    case kNamespaceName: return &d.namespaceName;
-    case kNamespaceUid: return &d.namespaceUid;
-    case kPod: return &d.pod;
-    case kPodUid: return &d.podUid;
-    case kContainer: return &d.container;
-    case kContainerId: return &d.containerId;
-    case kImage: return &d.image;
-    case kOwner: return &d.owner;
-    case kZone: return &d.zone;
-    default: return nullptr;
+    case kCluster:
+      return &d.cluster;
+    case kNode:
+      return &d.node;
+    case kNamespaceName:
+      return &d.namespaceName;
+    case kNamespaceUid:
+      return &d.namespaceUid;
+    case kPod:
+      return &d.pod;
+    case kPodUid:
+      return &d.podUid;
+    case kContainer:
+      return &d.container;
+    case kContainerId:
+      return &d.containerId;
+    case kImage:
+      return &d.image;
+    case kOwner:
+      return &d.owner;
+    case kZone:
+      return &d.zone;
+    default:
+      return nullptr;
   }
 }
 
@@ -89,7 +101,8 @@ std::string toString(const StreamKey& key) {
 
 StreamKey StreamDescription::key() const {
   std::string identity;
-  for (const std::string* part : {&cluster, &node, &podUid, &container}) base::putBytes(identity, *part);
+  for (const std::string* part : {&cluster, &node, &podUid, &container})
+    base::putBytes(identity, *part);
   base::putVarint(identity, restart);
   return {base::hash128(identity)};
 }

@@ -7,7 +7,9 @@
 namespace logtail::event {
 namespace {
 
-base::Error damaged(std::string what) { return {base::Errc::kQuarantine, "unit: " + what}; }
+base::Error damaged(std::string what) {
+  return {base::Errc::kQuarantine, "unit: " + what};
+}
 
 }  // namespace
 
@@ -33,7 +35,8 @@ base::Result<UnitHeader> peekUnit(std::string_view bytes) {
   header.headerBytes = base::loadFixed<uint32_t>(at + 12);
   header.rawBytes = base::loadFixed<uint32_t>(at + 16);
   header.keyId = base::loadFixed<uint32_t>(at + 20);
-  if (header.size > bytes.size() || header.size > kMaxUnitBytes) return damaged("size over the limit");
+  if (header.size > bytes.size() || header.size > kMaxUnitBytes)
+    return damaged("size over the limit");
   if (header.version > kUnitVersion) {
     return base::Error{base::Errc::kTooNew, "unit: version " + std::to_string(header.version)};
   }
@@ -43,7 +46,8 @@ base::Result<UnitHeader> peekUnit(std::string_view bytes) {
   header.codec = static_cast<Codec>(at[9]);
   if (header.blocks == 0 || header.blocks > kMaxUnitBlocks) return damaged("block count");
   if (header.rawBytes > kMaxUnitRaw) return damaged("body over the limit");
-  if (uint64_t{kUnitHeaderBytes} + header.headerBytes > header.size) return damaged("header length");
+  if (uint64_t{kUnitHeaderBytes} + header.headerBytes > header.size)
+    return damaged("header length");
   return header;
 }
 

@@ -16,7 +16,7 @@
 
 namespace logtail::event {
 
-inline constexpr size_t kMaxUnitRaw = 256 * 1024;   // body before compression
+inline constexpr size_t kMaxUnitRaw = 256 * 1024;  // body before compression
 inline constexpr size_t kMaxUnitBlocks = 1024;
 inline constexpr size_t kMaxUnitBytes = 900 * 1024;  // encoded
 inline constexpr size_t kUnitHeaderBytes = 24;

@@ -87,8 +87,8 @@ void UnitWriter::append(int64_t timeNanos, uint64_t offset, uint8_t flags, std::
 
 void UnitWriter::add(int64_t timeNanos, uint64_t offset, uint8_t flags, std::string_view message,
                      uint64_t rawBytes) {
-  wheresAt_ = base::storeVarint(wheresAt_,
-                                base::zigzag(static_cast<int64_t>(offset - expectedOffset_)));
+  wheresAt_ =
+      base::storeVarint(wheresAt_, base::zigzag(static_cast<int64_t>(offset - expectedOffset_)));
   expectedOffset_ = offset + message.size();
   append(timeNanos, offset, flags, message, rawBytes, seed_);
 }
@@ -123,8 +123,10 @@ const BlockHeader& UnitWriter::endBlock(uint64_t to, const ChannelStates& channe
   block.flags = flags;
   block.messageBytes = static_cast<uint32_t>(size_ - blockStart_);
   block.columnBytes = static_cast<uint32_t>(columnBytes());
-  for (const auto& [column, end] : {std::pair{flags_.get(), flagsAt_}, {wheres_.get(), wheresAt_},
-                                    {lengths_.get(), lengthsAt_}, {times_.get(), timesAt_}}) {
+  for (const auto& [column, end] : {std::pair{flags_.get(), flagsAt_},
+                                    {wheres_.get(), wheresAt_},
+                                    {lengths_.get(), lengthsAt_},
+                                    {times_.get(), timesAt_}}) {
     const auto bytes = static_cast<size_t>(end - column);
     std::memcpy(body_.get() + size_, column, bytes);
     size_ += bytes;

@@ -2,9 +2,9 @@
 // Builds one unit: blocks of one or several streams, their messages gathered into one body.
 //
 // Flow: record assembler -> UnitWriter -> sealed unit -> shipper. Owned by one tail worker, reused
-// for every unit; its memory is fixed at construction (five times kMaxUnitRaw, touched as far as it is used, and the
-// compressor).
-// The caller asks fits() before add(): that is the only bound check on the hot path.
+// for every unit; its memory is fixed at construction (five times kMaxUnitRaw, touched as far as it
+// is used, and the compressor). The caller asks fits() before add(): that is the only bound check
+// on the hot path.
 
 #include <cstdint>
 #include <memory>
@@ -59,7 +59,8 @@ class UnitWriter {
   // Takes the open block back: for one that got no byte.
   void cancelBlock();
 
-  // Seals the unit into `out` (replaced) and starts over empty. Needs at least one block, none open.
+  // Seals the unit into `out` (replaced) and starts over empty. Needs at least one block, none
+  // open.
   void seal(std::string& out);
   // Starts over empty; what was added is gone.
   void discard();
@@ -77,9 +78,9 @@ class UnitWriter {
               uint64_t rawBytes, uint64_t seed);
 
   std::unique_ptr<Compressor> compressor_;
-  std::unique_ptr<char[]> body_;      // kMaxUnitRaw: closed blocks, then messages of the open one
-  size_t size_ = 0;                   // bytes used of body_
-  std::unique_ptr<char[]> flags_;     // columns of the open block, each kMaxUnitRaw
+  std::unique_ptr<char[]> body_;   // kMaxUnitRaw: closed blocks, then messages of the open one
+  size_t size_ = 0;                // bytes used of body_
+  std::unique_ptr<char[]> flags_;  // columns of the open block, each kMaxUnitRaw
   std::unique_ptr<char[]> wheres_;
   std::unique_ptr<char[]> lengths_;
   std::unique_ptr<char[]> times_;
@@ -89,7 +90,7 @@ class UnitWriter {
   char* timesAt_;
   std::vector<BlockHeader> headers_;
   bool open_ = false;
-  size_t blockStart_ = 0;      // of the open block's messages in body_
+  size_t blockStart_ = 0;  // of the open block's messages in body_
   uint64_t seed_ = 0;
   uint64_t expectedOffset_ = 0;
   int64_t previousTime_ = 0;

@@ -5,7 +5,9 @@
 namespace logtail::wal {
 namespace {
 
-size_t weight(const Entry& entry) { return kEntryHeaderBytes + entry.payloadBytes(); }
+size_t weight(const Entry& entry) {
+  return kEntryHeaderBytes + entry.payloadBytes();
+}
 
 }  // namespace
 
@@ -19,7 +21,9 @@ CommitLog::CommitLog(std::unique_ptr<QueueWriter> writer, SegmentList& list, Opt
       nextSequence_(firstSequence_),
       thread_([this] { loop(); }) {}
 
-CommitLog::~CommitLog() { stop(); }
+CommitLog::~CommitLog() {
+  stop();
+}
 
 base::Result<uint64_t> CommitLog::append(Entry entry, DurableCallback durable) {
   const size_t bytes = weight(entry);

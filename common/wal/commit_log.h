@@ -25,7 +25,7 @@ class CommitLog {
   using DurableCallback = std::function<void(const base::Status& status, uint64_t sequence)>;
 
   struct Options {
-    size_t highWatermarkBytes = 64 * 1024 * 1024;  // of entries that wait
+    size_t highWatermarkBytes = 64 * 1024 * 1024;                // of entries that wait
     base::Nanos retryInterval = std::chrono::milliseconds(200);  // when the disk has no room
   };
   struct Counts {

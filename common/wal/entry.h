@@ -38,12 +38,12 @@ inline constexpr uint8_t kEntryAuxiliary = 1u << 0;
 inline constexpr uint8_t kEntryCritical = 1u << 7;
 
 struct EntryHeader {
-  uint32_t length = 0;    // of the payload
+  uint32_t length = 0;  // of the payload
   uint64_t sequence = 0;
-  uint64_t durable = 0;   // highest sequence known durable when this was written
+  uint64_t durable = 0;  // highest sequence known durable when this was written
   EntryKind kind = EntryKind::kMark;
   uint8_t flags = 0;
-  uint32_t epoch = 0;     // of the start that wrote it
+  uint32_t epoch = 0;  // of the start that wrote it
   uint32_t payloadCrc = 0;
 
   bool isAuxiliary() const { return (flags & kEntryAuxiliary) != 0; }

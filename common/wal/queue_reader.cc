@@ -9,7 +9,9 @@ QueueReader::QueueReader(base::FileSystem& fs, const SegmentList& list, uint64_t
 
 QueueReader::~QueueReader() = default;
 
-const EntryView& QueueReader::entry() const { return walker_->entry(); }
+const EntryView& QueueReader::entry() const {
+  return walker_->entry();
+}
 
 void QueueReader::seek(uint64_t sequence) {
   expected_ = std::max<uint64_t>(sequence, 1);
@@ -29,7 +31,8 @@ base::Result<bool> QueueReader::openSegment() {
     return file.error();
   }
   if (found->header.firstSequence > expected_) {
-    if (anyRead_ || expected_ > 1) counts_.skippedEntries += found->header.firstSequence - expected_;
+    if (anyRead_ || expected_ > 1)
+      counts_.skippedEntries += found->header.firstSequence - expected_;
     expected_ = found->header.firstSequence;
   }
   info_ = *found;
@@ -132,8 +135,7 @@ bool QueueReader::lastPlaceBefore(base::FileSystem& fs, const SegmentInfo& info,
   return true;
 }
 
-uint64_t QueueReader::sequenceAt(base::FileSystem& fs, const SegmentList& list,
-                                 int64_t wallNanos) {
+uint64_t QueueReader::sequenceAt(base::FileSystem& fs, const SegmentList& list, int64_t wallNanos) {
   uint64_t sequence = 1;
   for (const SegmentInfo& info : list.snapshot().segments) {
     if (info.header.createdNanos >= wallNanos) break;

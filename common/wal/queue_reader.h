@@ -1,9 +1,10 @@
 #pragma once
-// Reads the queue from a position on, in order, never above the durable mark: one an output or viewer.
+// Reads the queue from a position on, in order, never above the durable mark: one an output or
+// viewer.
 //
 // Flow: SegmentList (how far) -> QueueReader -> output runner, tail hub, ledger replay.
-// Owned by its consumer, one thread at a time; file system and list must outlive it. Damaged entries
-// are stepped over and counted; segments that retention took away are skipped and counted.
+// Owned by its consumer, one thread at a time; file system and list must outlive it. Damaged
+// entries are stepped over and counted; segments that retention took away are skipped and counted.
 
 #include <cstdint>
 #include <memory>
@@ -33,8 +34,8 @@ class QueueReader {
   ~QueueReader();
 
   // kEntry: entry() and offset() hold it until the next call. kWait: nothing durable follows now;
-  // wait on the list. Errors are I/O errors, and kTooNew for a critical entry of a kind unknown here;
-  // the next call tries again. Unknown kinds that are not critical are passed over.
+  // wait on the list. Errors are I/O errors, and kTooNew for a critical entry of a kind unknown
+  // here; the next call tries again. Unknown kinds that are not critical are passed over.
   base::Result<Next> next();
   const EntryView& entry() const;
 

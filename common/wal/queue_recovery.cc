@@ -75,15 +75,17 @@ const Stretch& lastBelieved(const std::vector<Stretch>& stretches, uint64_t mark
   return stretches.back();
 }
 
-// After a failed sync Linux may hold pages that are clean and yet not on the disk; syncing them again
-// does nothing. So what nobody has shown to be durable is written once more before it is believed.
+// After a failed sync Linux may hold pages that are clean and yet not on the disk; syncing them
+// again does nothing. So what nobody has shown to be durable is written once more before it is
+// believed.
 base::Status settle(base::File& file, uint64_t from, uint64_t to) {
   std::string bytes;
   for (uint64_t at = from; at < to; at += bytes.size()) {
     bytes.resize(static_cast<size_t>(std::min<uint64_t>(kCopyStep, to - at)));
     const auto got = file.readAt(at, bytes);
     if (!got.ok()) return got.error();
-    if (*got < bytes.size()) return {base::Errc::kStop, "the segment became shorter while it was read"};
+    if (*got < bytes.size())
+      return {base::Errc::kStop, "the segment became shorter while it was read"};
     LOGTAIL_TRY(file.write(at, bytes));
   }
   return file.syncData();

@@ -39,6 +39,8 @@ base::Status QueueWriter::roll() {
 
   const base::Status made = prepare(*active, freePath);
   if (!made.ok()) {
+    ++counts_.failedRolls;
+    base::logError("queue: " + active->path + " not made: " + made.message());
     active->file.reset();
     const base::Status removed = fs_.remove(freePath);
     if (!removed.ok() && removed.code() != base::Errc::kNotFound) {
@@ -125,7 +127,8 @@ base::Result<unsigned> QueueWriter::removeThrough(uint64_t sequence) {
   return removed;
 }
 
-// One removal is durable before the next: a hole between segments after a crash would look like loss.
+// One removal is durable before the next: a hole between segments after a crash would look like
+// loss.
 base::Status QueueWriter::retire(const SegmentInfo& info) {
   if (removalUnsynced_) LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
   const base::Status index = fs_.remove(pathOf(indexName(info.header.segment)));

@@ -80,8 +80,8 @@ base::Status QueueWriter::commit() {
   return {};
 }
 
-// Writes and syncs pending entries as far as the active segment has room; `next` is then the first one
-// that is not durable.
+// Writes and syncs pending entries as far as the active segment has room; `next` is then the first
+// one that is not durable.
 base::Status QueueWriter::writeSome(size_t& next) {
   Active& active = *active_;
   Batch batch;
@@ -127,7 +127,8 @@ bool QueueWriter::stageEntry(Batch& batch, const Pending& pending) {
     active.described.insert(fresh[i]);
     batch.owned.push_back(std::move(descriptions[i]));
     // It takes the sequence of the entry that it stands before.
-    stage(batch, EntryKind::kStream, kEntryAuxiliary, pending.sequence, batch.owned.back(), {}, {}, 0);
+    stage(batch, EntryKind::kStream, kEntryAuxiliary, pending.sequence, batch.owned.back(), {}, {},
+          0);
   }
   const Entry& entry = pending.entry;
   if (entry.kind == EntryKind::kStream && entry.head.size() >= 16) {

@@ -24,10 +24,10 @@
 namespace logtail::wal {
 
 struct QueueOptions {
-  std::string directory;                       // created when absent
-  uint64_t segmentBytes = 64 * 1024 * 1024;    // at least 4 MiB + header in production
+  std::string directory;                         // created when absent
+  uint64_t segmentBytes = 64 * 1024 * 1024;      // at least 4 MiB + header in production
   uint64_t capacityBytes = uint64_t{100} << 30;  // of all segment files together
-  unsigned freeSegments = 2;                   // kept for reuse
+  unsigned freeSegments = 2;                     // kept for reuse
   uint64_t knownDurable = 0;  // from ledger snapshot and cursors: was durable before this start
   bool sync = true;           // false: only to measure what syncing costs
 };
@@ -39,8 +39,8 @@ struct RecoveryReport {
   uint64_t segments = 0;
   uint64_t damagedRegions = 0;  // below the durable mark, where no successor tells a segment's end
   uint64_t damagedBytes = 0;
-  uint64_t lostAfterAck = 0;    // entries below the durable mark that are gone
-  uint64_t tornBytes = 0;       // cut off above the mark
+  uint64_t lostAfterAck = 0;  // entries below the durable mark that are gone
+  uint64_t tornBytes = 0;     // cut off above the mark
   uint64_t segmentsSetAside = 0;
   uint64_t indexesRebuilt = 0;
   bool metaRebuilt = false;
@@ -53,6 +53,7 @@ struct QueueCounts {
   uint64_t syncs = 0;
   uint64_t syncFailures = 0;
   uint64_t condemnedSegments = 0;
+  uint64_t failedRolls = 0;  // a next segment that could not be made
   uint64_t segmentsCreated = 0;
   uint64_t segmentsRecycled = 0;
 };
@@ -65,8 +66,7 @@ class QueueWriter {
   // Recovers what is there. kTooNew: state of a newer format, untouched.
   static base::Result<std::unique_ptr<QueueWriter>> open(base::FileSystem& fs, base::Clock& clock,
                                                          SegmentList& list, QueueOptions options,
-                                                         Describe describe,
-                                                         RecoveryReport& report);
+                                                         Describe describe, RecoveryReport& report);
   ~QueueWriter();
   QueueWriter(const QueueWriter&) = delete;
   QueueWriter& operator=(const QueueWriter&) = delete;
@@ -82,8 +82,8 @@ class QueueWriter {
   // Lets go of whole segments that end at or before `sequence`, oldest first; never the newest.
   // Returns how many.
   base::Result<unsigned> removeThrough(uint64_t sequence);
-  bool isFull() const;           // the next segment would go beyond capacityBytes
-  uint64_t usedBytes() const;    // of segment files, free ones left out
+  bool isFull() const;         // the next segment would go beyond capacityBytes
+  uint64_t usedBytes() const;  // of segment files, free ones left out
 
   uint64_t queueId() const { return queueId_; }
   uint32_t epoch() const { return epoch_; }
@@ -98,7 +98,7 @@ class QueueWriter {
     SegmentHeader header;
     std::string path;
     std::unique_ptr<base::File> file;
-    uint64_t end = kSegmentHeaderBytes;      // written to here
+    uint64_t end = kSegmentHeaderBytes;  // written to here
     uint64_t durableEnd = kSegmentHeaderBytes;
     SegmentIndex index;
     std::unordered_set<event::StreamKey, event::StreamKeyHash> described;
@@ -108,11 +108,11 @@ class QueueWriter {
   QueueWriter(base::FileSystem& fs, base::Clock& clock, SegmentList& list, QueueOptions options,
               Describe describe);
   // queue_recovery.cc
-  struct Directory {  // what a start finds
-    std::vector<SegmentInfo> segments;                         // oldest first
-    std::vector<std::pair<uint64_t, std::string>> damaged;     // number, path
-    std::vector<std::string> leftovers;                        // files nobody needs any more
-    std::unordered_set<uint64_t> withoutIndex;                 // numbers of segments
+  struct Directory {                                        // what a start finds
+    std::vector<SegmentInfo> segments;                      // oldest first
+    std::vector<std::pair<uint64_t, std::string>> damaged;  // number, path
+    std::vector<std::string> leftovers;                     // files nobody needs any more
+    std::unordered_set<uint64_t> withoutIndex;              // numbers of segments
     bool metaMissing = false;
   };
   base::Status recover(RecoveryReport& report);
@@ -137,9 +137,8 @@ class QueueWriter {
   std::string pathOf(const std::string& name) const { return options_.directory + "/" + name; }
 
   base::Status writeSome(size_t& next);
-  void stage(Batch& batch, EntryKind kind, uint8_t flags, uint64_t sequence,
-             std::string_view head, std::string_view body, const std::vector<StreamSpan>& spans,
-             int64_t receivedNanos);
+  void stage(Batch& batch, EntryKind kind, uint8_t flags, uint64_t sequence, std::string_view head,
+             std::string_view body, const std::vector<StreamSpan>& spans, int64_t receivedNanos);
   bool stageEntry(Batch& batch, const Pending& pending);
   void condemn(const base::Status& why);
 
@@ -153,7 +152,7 @@ class QueueWriter {
   uint64_t nextSegment_ = 1;
   uint64_t nextSequence_ = 1;
   uint64_t durableSequence_ = 0;
-  uint64_t previousSegment_ = 0;   // what the next header says of its predecessor
+  uint64_t previousSegment_ = 0;  // what the next header says of its predecessor
   uint64_t previousDurable_ = 0;
   std::unique_ptr<Active> active_;
   std::deque<Pending> pending_;

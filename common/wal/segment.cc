@@ -106,8 +106,8 @@ base::Result<std::string_view> SegmentWalker::view(uint64_t offset, size_t bytes
   if (offset >= end_) return std::string_view();
   bytes = static_cast<size_t>(std::min<uint64_t>(bytes, end_ - offset));
   if (offset < bufferAt_ || offset + bytes > bufferAt_ + buffer_.size()) {
-    const auto want = static_cast<size_t>(
-        std::min<uint64_t>(std::max(bytes, kReadStep), end_ - offset));
+    const auto want =
+        static_cast<size_t>(std::min<uint64_t>(std::max(bytes, kReadStep), end_ - offset));
     buffer_.resize(want);
     const auto got = file_.readAt(offset, buffer_);
     if (!got.ok()) {
@@ -124,7 +124,8 @@ base::Result<bool> SegmentWalker::tryEntry(uint64_t offset) {
   const auto head = view(offset, kEntryHeaderBytes);
   if (!head.ok()) return head.error();
   EntryHeader header;
-  if (head->size() < kEntryHeaderBytes || !loadEntryHeader(head->data(), salt_, header)) return false;
+  if (head->size() < kEntryHeaderBytes || !loadEntryHeader(head->data(), salt_, header))
+    return false;
   const auto all = view(offset, kEntryHeaderBytes + header.length);
   if (!all.ok()) return all.error();
   if (all->size() < kEntryHeaderBytes + header.length) return false;
@@ -148,8 +149,8 @@ base::Result<SegmentWalker::Found> SegmentWalker::findNext(uint64_t from) {
   damage_ = {from, 0, lastSequence_, 0};
   const auto first = view(from, kEntryHeaderBytes);
   if (!first.ok()) return first.error();
-  // A recycled file goes on with bytes of its former life: only a header that checks, before a payload
-  // that does not, is known to be a torn entry of this one.
+  // A recycled file goes on with bytes of its former life: only a header that checks, before a
+  // payload that does not, is known to be a torn entry of this one.
   EntryHeader torn;
   const bool clean =
       first->size() < kEntryHeaderBytes || !loadEntryHeader(first->data(), salt_, torn);

@@ -19,7 +19,7 @@ struct SegmentHeader {
   uint64_t queueId = 0;
   uint64_t segment = 0;  // number; rises by one, never used again
   uint32_t epoch = 0;
-  uint32_t salt = 0;     // seeds every CRC in it
+  uint32_t salt = 0;  // seeds every CRC in it
   uint64_t firstSequence = 0;
   uint64_t previousSegment = 0;  // 0: none
   uint64_t previousDurable = 0;  // bytes of it that may be read

@@ -18,14 +18,13 @@ void SegmentIndex::add(uint64_t offset, const EntryHeader& header, int64_t recei
   if (firstSequence == 0) firstSequence = header.sequence;
   lastSequence = header.completes();
   bytes = offset + header.storedBytes();
-  if (receivedNanos != 0 &&
-      (places.empty() || offset >= places.back().offset + kIndexStep)) {
+  if (receivedNanos != 0 && (places.empty() || offset >= places.back().offset + kIndexStep)) {
     places.push_back({offset, header.sequence, receivedNanos});
   }
   for (const StreamSpan& span : spans) {
     if (span.minTimeNanos > span.maxTimeNanos) continue;
-    const auto [at, isNew] = streams.try_emplace(
-        span.key, StreamRange{span.minTimeNanos, span.maxTimeNanos, offset});
+    const auto [at, isNew] =
+        streams.try_emplace(span.key, StreamRange{span.minTimeNanos, span.maxTimeNanos, offset});
     if (isNew) continue;
     at->second.minTimeNanos = std::min(at->second.minTimeNanos, span.minTimeNanos);
     at->second.maxTimeNanos = std::max(at->second.maxTimeNanos, span.maxTimeNanos);
@@ -68,7 +67,8 @@ base::Result<SegmentIndex> decodeIndex(std::string_view bytes) {
   base::Decoder in(covered.substr(kMagic.size()));
   const auto version = in.fixed<uint32_t>();
   if (version > kIndexVersion) {
-    return base::Error{base::Errc::kTooNew, "segment index format version " + std::to_string(version)};
+    return base::Error{base::Errc::kTooNew,
+                       "segment index format version " + std::to_string(version)};
   }
   SegmentIndex index;
   index.salt = in.fixed<uint32_t>();

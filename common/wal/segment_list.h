@@ -48,8 +48,8 @@ class SegmentList {
   // Waits until the mark is above `sequence`, stop() was called or `timeout` has passed.
   // False when stopped.
   bool waitAbove(uint64_t sequence, base::Nanos timeout) const;
-  // Calls `wake` on the writer's thread after every move of the mark; it must not block or call back.
-  // Returns an id for unsubscribe().
+  // Calls `wake` on the writer's thread after every move of the mark; it must not block or call
+  // back. Returns an id for unsubscribe().
   uint64_t subscribe(std::function<void()> wake);
   void unsubscribe(uint64_t id);
 

@@ -1,6 +1,6 @@
 #pragma once
-// FRAME: units under one sequence number, the only message whose payload is not copied or checked as
-// a whole. Its CRC covers the head; every unit carries its own. Format: docs/wire-format.md.
+// FRAME: units under one sequence number, the only message whose payload is not copied or checked
+// as a whole. Its CRC covers the head; every unit carries its own. Format: docs/wire-format.md.
 
 #include <cstdint>
 #include <string_view>

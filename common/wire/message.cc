@@ -14,18 +14,30 @@ constexpr size_t kCrcAt = 8;
 
 const char* name(MessageType type) {
   switch (type) {
-    case MessageType::kHello: return "HELLO";
-    case MessageType::kHelloOk: return "HELLO_OK";
-    case MessageType::kError: return "ERROR";
-    case MessageType::kStream: return "STREAM";
-    case MessageType::kStreamOk: return "STREAM_OK";
-    case MessageType::kStreamEnd: return "STREAM_END";
-    case MessageType::kFrame: return "FRAME";
-    case MessageType::kAck: return "ACK";
-    case MessageType::kNack: return "NACK";
-    case MessageType::kStats: return "STATS";
-    case MessageType::kPing: return "PING";
-    case MessageType::kPong: return "PONG";
+    case MessageType::kHello:
+      return "HELLO";
+    case MessageType::kHelloOk:
+      return "HELLO_OK";
+    case MessageType::kError:
+      return "ERROR";
+    case MessageType::kStream:
+      return "STREAM";
+    case MessageType::kStreamOk:
+      return "STREAM_OK";
+    case MessageType::kStreamEnd:
+      return "STREAM_END";
+    case MessageType::kFrame:
+      return "FRAME";
+    case MessageType::kAck:
+      return "ACK";
+    case MessageType::kNack:
+      return "NACK";
+    case MessageType::kStats:
+      return "STATS";
+    case MessageType::kPing:
+      return "PING";
+    case MessageType::kPong:
+      return "PONG";
   }
   return "unknown";
 }
@@ -60,9 +72,8 @@ base::Result<MessageHeader> peekMessageHeader(const char* at, size_t maxPayload)
     return base::Error{base::Errc::kFixInput, "wire: not a message of this protocol"};
   }
   if (header.length > maxPayload) {
-    return base::Error{base::Errc::kFixInput,
-                       "wire: message of " + std::to_string(header.length) + " bytes, limit " +
-                           std::to_string(maxPayload)};
+    return base::Error{base::Errc::kFixInput, "wire: message of " + std::to_string(header.length) +
+                                                  " bytes, limit " + std::to_string(maxPayload)};
   }
   return header;
 }

@@ -1,6 +1,7 @@
 #pragma once
 // The frame around every message between agent and aggregator: length, type, flags, CRC.
-// Format and limits: docs/wire-format.md, "Message". Content: messages.h; reading: message_reader.h.
+// Format and limits: docs/wire-format.md, "Message". Content: messages.h; reading:
+// message_reader.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,8 +47,8 @@ struct MessageHeader {
 void storeMessageHeader(MessageType type, bool critical, size_t payloadBytes,
                         std::string_view checked, char* at);
 
-// Reads the kMessageHeaderBytes at `at`. kFixInput when no header of ours begins there or the length
-// is beyond `maxPayload`: the connection cannot be followed any further.
+// Reads the kMessageHeaderBytes at `at`. kFixInput when no header of ours begins there or the
+// length is beyond `maxPayload`: the connection cannot be followed any further.
 base::Result<MessageHeader> peekMessageHeader(const char* at, size_t maxPayload = kMaxPayload);
 
 // The CRC that the header at `at` must hold when `checked` is what it covers of the payload.

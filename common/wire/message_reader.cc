@@ -12,7 +12,9 @@ namespace {
 // Small messages and a frame's head come in one read; of a frame no more than this is copied.
 constexpr size_t kBufferBytes = 16 * 1024;
 
-base::Error damaged() { return {base::Errc::kFixInput, "wire: message with a wrong CRC"}; }
+base::Error damaged() {
+  return {base::Errc::kFixInput, "wire: message with a wrong CRC"};
+}
 
 }  // namespace
 
@@ -95,9 +97,9 @@ base::Result<MessageReader::Step> MessageReader::header() {
     return Step::kNeedMore;
   }
   if ((header_.flags & kMessageCritical) != 0) {
-    return base::Error{base::Errc::kTooNew,
-                       "wire: unknown message type " +
-                           std::to_string(static_cast<unsigned>(header_.type))};
+    return base::Error{
+        base::Errc::kTooNew,
+        "wire: unknown message type " + std::to_string(static_cast<unsigned>(header_.type))};
   }
   skipCrc_ = messageCrc(at, {});
   skipChecked_ = true;

@@ -1,10 +1,10 @@
 #pragma once
 // Cuts the bytes of a connection into messages, without input or output of its own.
 //
-// Flow: socket -> buffers() / commit() -> next() -> decode…(). Owned by one connection, which outlives
-// no view it gave. Thread: the connection's. A frame's units go straight into memory of the owner: at
-// most what one read brought along with the head is copied, once.
-// Failure: kFixInput means that the bytes cannot be followed any further; answer ERROR and close.
+// Flow: socket -> buffers() / commit() -> next() -> decode…(). Owned by one connection, which
+// outlives no view it gave. Thread: the connection's. A frame's units go straight into memory of
+// the owner: at most what one read brought along with the head is copied, once. Failure: kFixInput
+// means that the bytes cannot be followed any further; answer ERROR and close.
 //
 //   for (;;) {
 //     while ((step = reader.next()).ok() && *step != Step::kNeedMore) {

@@ -12,7 +12,7 @@ using base::putFixed;
 using base::putVarint;
 
 constexpr std::string_view kMagic = "LTW1";
-constexpr size_t kRefusedBlockBytes = 9;   // the least one takes
+constexpr size_t kRefusedBlockBytes = 9;  // the least one takes
 constexpr size_t kStreamStatsBytes = 29;
 
 base::Error malformed(MessageType type) {
@@ -52,36 +52,54 @@ base::Result<T> finish(const Decoder& in, MessageType type, T message) {
 
 const char* name(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kVersion: return "version";
-    case ErrorCode::kNotAuthorised: return "not_authorised";
-    case ErrorCode::kMalformed: return "malformed";
-    case ErrorCode::kUnknownType: return "unknown_type";
-    case ErrorCode::kFenced: return "fenced";
-    case ErrorCode::kShuttingDown: return "shutting_down";
-    case ErrorCode::kOverLimit: return "over_limit";
+    case ErrorCode::kVersion:
+      return "version";
+    case ErrorCode::kNotAuthorised:
+      return "not_authorised";
+    case ErrorCode::kMalformed:
+      return "malformed";
+    case ErrorCode::kUnknownType:
+      return "unknown_type";
+    case ErrorCode::kFenced:
+      return "fenced";
+    case ErrorCode::kShuttingDown:
+      return "shutting_down";
+    case ErrorCode::kOverLimit:
+      return "over_limit";
   }
   return "unknown";
 }
 
 const char* name(StreamStatus status) {
   switch (status) {
-    case StreamStatus::kNew: return "new";
-    case StreamStatus::kKnown: return "known";
-    case StreamStatus::kForbidden: return "forbidden";
-    case StreamStatus::kLostAfterAck: return "lost_after_ack";
-    case StreamStatus::kMoved: return "moved";
-    case StreamStatus::kEnded: return "ended";
+    case StreamStatus::kNew:
+      return "new";
+    case StreamStatus::kKnown:
+      return "known";
+    case StreamStatus::kForbidden:
+      return "forbidden";
+    case StreamStatus::kLostAfterAck:
+      return "lost_after_ack";
+    case StreamStatus::kMoved:
+      return "moved";
+    case StreamStatus::kEnded:
+      return "ended";
   }
   return "unknown";
 }
 
 const char* name(NackReason reason) {
   switch (reason) {
-    case NackReason::kDamaged: return "damaged";
-    case NackReason::kQueueFull: return "queue_full";
-    case NackReason::kOverlap: return "overlap";
-    case NackReason::kUnknownStream: return "unknown_stream";
-    case NackReason::kNotReady: return "not_ready";
+    case NackReason::kDamaged:
+      return "damaged";
+    case NackReason::kQueueFull:
+      return "queue_full";
+    case NackReason::kOverlap:
+      return "overlap";
+    case NackReason::kUnknownStream:
+      return "unknown_stream";
+    case NackReason::kNotReady:
+      return "not_ready";
   }
   return "unknown";
 }
@@ -114,7 +132,8 @@ base::Result<Hello> decodeHello(std::string_view payload) {
   m.agentVersion = in.bytes(kMaxName);
   m.token = in.bytes(kMaxToken);
   m.fresh = in.fixed<uint8_t>() != 0;
-  if (m.minVersion > m.maxVersion || m.life == 0 || m.nextSequence == 0 || m.node.empty()) in.fail();
+  if (m.minVersion > m.maxVersion || m.life == 0 || m.nextSequence == 0 || m.node.empty())
+    in.fail();
   return finish(in, MessageType::kHello, std::move(m));
 }
 

@@ -2,8 +2,8 @@
 // What agent and aggregator say to each other: one struct a message, plain data.
 //
 // encode() appends a whole message, header and CRC included. decode…() takes a payload whose CRC
-// MessageReader has checked; kFixInput when it is malformed or beyond a limit. Bytes behind the known
-// fields are ignored, so that version N understands N+1. Limits: docs/wire-format.md.
+// MessageReader has checked; kFixInput when it is malformed or beyond a limit. Bytes behind the
+// known fields are ignored, so that version N understands N+1. Limits: docs/wire-format.md.
 
 #include <cstdint>
 #include <optional>
@@ -18,10 +18,10 @@
 
 namespace logtail::wire {
 
-inline constexpr size_t kMaxName = 1024;             // cluster, node, agent version
-inline constexpr size_t kMaxToken = 16 * 1024;       // a ServiceAccount token
+inline constexpr size_t kMaxName = 1024;        // cluster, node, agent version
+inline constexpr size_t kMaxToken = 16 * 1024;  // a ServiceAccount token
 inline constexpr size_t kMaxErrorText = 4096;
-inline constexpr size_t kMaxStatsStreams = 8192;     // of one STATS message
+inline constexpr size_t kMaxStatsStreams = 8192;  // of one STATS message
 
 struct Hello {
   uint16_t minVersion = kMinVersion;
@@ -40,9 +40,9 @@ struct HelloOk {
   uint16_t version = kMaxVersion;
   uint64_t queueId = 0;
   uint32_t epoch = 0;
-  bool knownNode = false;      // the ledger has a stream of this node
-  uint64_t ackedSequence = 0;  // the last durable frame of HELLO's life; 0: none
-  uint32_t windowBytes = 0;    // of FRAME messages that may wait for their ACK
+  bool knownNode = false;                // the ledger has a stream of this node
+  uint64_t ackedSequence = 0;            // the last durable frame of HELLO's life; 0: none
+  uint32_t windowBytes = 0;              // of FRAME messages that may wait for their ACK
   uint32_t maxFrameBytes = kMaxPayload;  // of a FRAME's payload, at least kMinMaxFrameBytes
   bool operator==(const HelloOk&) const = default;
 };

@@ -225,6 +225,16 @@ TEST_F(PodcheckTest, ExcusesWhatCameBeforeATailStart) {
   EXPECT_EQ(report.skipped, 5U);
 }
 
+TEST_F(PodcheckTest, ExcusesOnlyWhatWasBelowAFloor) {
+  records_.erase(records_.begin(), records_.begin() + 6);  // sequences 0 to 2 of both channels
+  write("app.log", all());
+  CheckOptions options;
+  options.floors = {{{"api-1", "app", 0, 'o'}, 3}, {{"api-1", "app", 0, 'e'}, 2}};
+  const CheckReport report = *checkDelivery(dir_.path(), dir_ / "out", options);
+  EXPECT_EQ(report.excused, 5U);
+  expectOnly(report, Problem::kMissing, 1);
+}
+
 TEST_F(PodcheckTest, ChecksEachLineOfAJoinedRecord) {
   records_[0].message += "\n" + records_[2].message;
   records_.erase(records_.begin() + 2);

@@ -1,4 +1,5 @@
-// The worked bytes of docs/wire-format.md, "Unit": a change here is a change of the wire and of what is on disk.
+// The worked bytes of docs/wire-format.md, "Unit": a change here is a change of the wire and of
+// what is on disk.
 #include <gtest/gtest.h>
 
 #include "common/event/unit.h"
@@ -31,23 +32,43 @@ TEST(GoldenUnit, OneBlockWithOneRecord) {
   writer.seal(bytes);
 
   const std::string fixed =
-      "67000000"                                  // size: 103
-      "CRCCRC__"                                  // crc
-      "01" "00" "0100"                            // version 1, codec none (so few bytes do not compress), 1 block
-      "48000000" "07000000" "00000000";           // header bytes 72, raw bytes 7, key id
+      "67000000"  // size: 103
+      "CRCCRC__"  // crc
+      "01"
+      "00"
+      "0100"  // version 1, codec none (so few bytes do not compress), 1 block
+      "48000000"
+      "07000000"
+      "00000000";  // header bytes 72, raw bytes 7, key id
   const std::string header =
-      "1111111111111111" "2222222222222222"       // key, low and high half
-      "3333333333333333" "4444444444444444"       // fingerprint, tail hash
-      "DIGESTDIGEST____"                          // digest
-      "00" "00" "00"                              // epoch, ordinal, flags
-      "ac02" "2b" "00" "01"                       // from 300, length 43, config epoch, 1 record
-      "e803000000000000"                          // observed 1000
-      "8403000000000000" "00"                     // min 900, max - min 0
-      "2b" "02" "05"                              // record bytes 43, message bytes 2, column bytes 5
-      "00" "00" "00" "00";                        // lost bytes, no drops, two channels: none
+      "1111111111111111"
+      "2222222222222222"  // key, low and high half
+      "3333333333333333"
+      "4444444444444444"  // fingerprint, tail hash
+      "DIGESTDIGEST____"  // digest
+      "00"
+      "00"
+      "00"  // epoch, ordinal, flags
+      "ac02"
+      "2b"
+      "00"
+      "01"                // from 300, length 43, config epoch, 1 record
+      "e803000000000000"  // observed 1000
+      "8403000000000000"
+      "00"  // min 900, max - min 0
+      "2b"
+      "02"
+      "05"  // record bytes 43, message bytes 2, column bytes 5
+      "00"
+      "00"
+      "00"
+      "00";  // lost bytes, no drops, two channels: none
   const std::string body =
-      "6869"                                      // hi
-      "01" "00" "02" "c701";                      // flags stderr, where +0, length 2, time -100
+      "6869"  // hi
+      "01"
+      "00"
+      "02"
+      "c701";  // flags stderr, where +0, length 2, time -100
   EXPECT_EQ(bytes.size() * 2, (fixed + header + body).size());
   const std::string got = hex(bytes);
   EXPECT_EQ(got.substr(0, 8), fixed.substr(0, 8));
@@ -56,9 +77,8 @@ TEST(GoldenUnit, OneBlockWithOneRecord) {
   EXPECT_EQ(got.substr(48 + 80), (header + body).substr(80));
   const auto view = UnitView::parse(bytes);
   ASSERT_TRUE(view.ok());
-  EXPECT_EQ(view->blocks()[0].digest,
-            recordDigest(identitySeed(start.stream, start.generation), 300, 900, kRecordStderr,
-                         base::hash64("hi")));
+  EXPECT_EQ(view->blocks()[0].digest, recordDigest(identitySeed(start.stream, start.generation),
+                                                   300, 900, kRecordStderr, base::hash64("hi")));
 }
 
 TEST(GoldenUnit, DigestAndIdentityDoNotChangeBetweenVersions) {

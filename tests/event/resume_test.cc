@@ -33,7 +33,8 @@ TEST(Resume, FollowsBlocksAndKeepsGenerationsInOrder) {
 
 TEST(Resume, ForgetsTheOldestGenerationsBeyondTheLimit) {
   Resume resume;
-  for (uint32_t i = 0; i < kMaxGenerations + 10; ++i) resume.advance(block(i + 1, i, 0, 1, kBlockEnd));
+  for (uint32_t i = 0; i < kMaxGenerations + 10; ++i)
+    resume.advance(block(i + 1, i, 0, 1, kBlockEnd));
   EXPECT_EQ(resume.generations.size(), kMaxGenerations);
   EXPECT_EQ(resume.generations.front().ordinal, 10u);
 }

@@ -195,9 +195,9 @@ TEST(RecordId, IsTwentyTwoUrlSafeCharactersAndDependsOnEveryPart) {
   const StreamKey key{{1, 2}};
   const std::string id = recordId(key, {3, 4}, 5);
   EXPECT_EQ(id.size(), 22u);
-  EXPECT_EQ(id.find_first_not_of(
-                "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
-            std::string::npos);
+  EXPECT_EQ(
+      id.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+      std::string::npos);
   EXPECT_EQ(id, recordId(key, {3, 4}, 5));
   EXPECT_NE(id, recordId({{2, 1}}, {3, 4}, 5));
   EXPECT_NE(id, recordId(key, {4, 4}, 5));

@@ -1,5 +1,6 @@
 // Any bytes as a checkpoint: start-up succeeds or names the newer version; what was understood is
-// saved and loaded again without damage. The first byte chooses whether the CRCs are made right first.
+// saved and loaded again without damage. The first byte chooses whether the CRCs are made right
+// first.
 
 #include <cstddef>
 #include <cstdint>
@@ -24,7 +25,8 @@ void repairCrcs(std::string& bytes) {
     char* entry = bytes.data() + at;
     const auto length = base::loadFixed<uint32_t>(entry + 4);
     if (length > bytes.size() - at - kEntryHeaderBytes) return;
-    const uint32_t crc = base::crc32c({entry + kEntryHeaderBytes, length}, base::crc32c({entry + 4, 4}));
+    const uint32_t crc =
+        base::crc32c({entry + kEntryHeaderBytes, length}, base::crc32c({entry + 4, 4}));
     base::storeFixed(entry + 8, crc);
     at += kEntryHeaderBytes + length;
   }

@@ -1,6 +1,7 @@
-// Any bytes as a connection, cut into reads of any size: whole messages that mean the same when they
-// are encoded again, or one error; never a read beyond what came. The first byte chooses the size of
-// the reads and whether the CRCs are made right first, so that the decoders behind them are reached.
+// Any bytes as a connection, cut into reads of any size: whole messages that mean the same when
+// they are encoded again, or one error; never a read beyond what came. The first byte chooses the
+// size of the reads and whether the CRCs are made right first, so that the decoders behind them are
+// reached.
 
 #include <cstddef>
 #include <cstdint>

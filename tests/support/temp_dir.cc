@@ -8,9 +8,12 @@
 
 namespace logtail::test {
 
-TempDir::TempDir() {
-  const char* base = std::getenv("TMPDIR");
-  path_ = std::string(base != nullptr && *base != '\0' ? base : "/tmp") + "/logtail-XXXXXX";
+TempDir::TempDir(const std::string& base) {
+  const char* configured = std::getenv("TMPDIR");
+  path_ = base;
+  if (path_.empty() && configured != nullptr) path_ = configured;
+  if (path_.empty()) path_ = "/tmp";
+  path_ += "/logtail-XXXXXX";
   LOGTAIL_ASSERT(::mkdtemp(path_.data()) != nullptr);
 }
 

@@ -7,7 +7,8 @@ namespace logtail::test {
 
 class TempDir {
  public:
-  TempDir();  // below $TMPDIR, else /tmp; stops the process when there is none to be had
+  // Below `base`, else $TMPDIR, else /tmp; stops the process when there is none to be had.
+  explicit TempDir(const std::string& base = "");
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -67,12 +67,12 @@ TEST_F(CommitLogTest, CallsBackOnceInOrderFromManyThreads) {
     threads.emplace_back([&, t] {
       go.arrive_and_wait();
       for (int i = 0; i < kEach; ++i) {
-        const auto sequence = log_->append(
-            opaque(std::to_string(t) + "/" + std::to_string(i)),
-            [&](const Status& status, uint64_t at) {
-              if (!status.ok() || life_->list.durableSequence() < at) ++early;
-              fired.push_back(at);
-            });
+        const auto sequence = log_->append(opaque(std::to_string(t) + "/" + std::to_string(i)),
+                                           [&](const Status& status, uint64_t at) {
+                                             if (!status.ok() || life_->list.durableSequence() < at)
+                                               ++early;
+                                             fired.push_back(at);
+                                           });
         EXPECT_TRUE(sequence.ok());
       }
     });
@@ -125,8 +125,8 @@ TEST_F(CommitLogTest, MakesEverythingDurableBeforeItStops) {
   start();
   std::vector<Status> answers;
   for (int i = 0; i < 100; ++i) {
-    ASSERT_TRUE(log_->append(opaque("x"), [&](const Status& s, uint64_t) { answers.push_back(s); })
-                    .ok());
+    ASSERT_TRUE(
+        log_->append(opaque("x"), [&](const Status& s, uint64_t) { answers.push_back(s); }).ok());
   }
   log_->stop();
   ASSERT_EQ(answers.size(), 100u);
@@ -156,10 +156,11 @@ TEST_F(CommitLogTest, WaitsForRoomWhenTheQueueIsFullAndLosesNothing) {
   log_->run([&](QueueWriter&) { go.get_future().wait(); });
   std::vector<uint64_t> fired;
   for (int i = 0; i < 30; ++i) {
-    const auto taken = log_->append(opaque(std::string(1000, 'x')), [&](const Status& s, uint64_t at) {
-      EXPECT_TRUE(s.ok());
-      fired.push_back(at);
-    });
+    const auto taken =
+        log_->append(opaque(std::string(1000, 'x')), [&](const Status& s, uint64_t at) {
+          EXPECT_TRUE(s.ok());
+          fired.push_back(at);
+        });
     ASSERT_TRUE(taken.ok());
   }
   go.set_value();
@@ -201,8 +202,8 @@ TEST_F(CommitLogTest, StopsAcknowledgingWhenTheDiskCannotBeTrusted) {
     return Errc::kStop;
   });
   std::promise<Status> answer;
-  ASSERT_TRUE(log_->append(opaque("x"), [&](const Status& s, uint64_t) { answer.set_value(s); })
-                  .ok());
+  ASSERT_TRUE(
+      log_->append(opaque("x"), [&](const Status& s, uint64_t) { answer.set_value(s); }).ok());
   EXPECT_EQ(answer.get_future().get().code(), Errc::kStop);
   log_->stop();
   EXPECT_TRUE(log_->counts().stopped);

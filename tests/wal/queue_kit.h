@@ -24,7 +24,9 @@ inline QueueOptions testOptions() {
   return options;
 }
 
-inline event::StreamKey keyOf(uint64_t n) { return {{n, ~n}}; }
+inline event::StreamKey keyOf(uint64_t n) {
+  return {{n, ~n}};
+}
 
 // The queue looks into no payload but those of frames and streams.
 inline Entry opaque(std::string payload) {
@@ -121,7 +123,8 @@ class QueueTest : public ::testing::Test {
   }
   // Entries of 1000 bytes: 11 of them in a segment.
   void put(unsigned entries) {
-    for (unsigned i = 0; i < entries; ++i) put(opaque(std::string(1000, static_cast<char>('a' + i % 26))));
+    for (unsigned i = 0; i < entries; ++i)
+      put(opaque(std::string(1000, static_cast<char>('a' + i % 26))));
   }
   std::map<uint64_t, std::string> stored(uint64_t from = 1, ReaderCounts* counts = nullptr) {
     return payloads(readAll(*fs_, life_->list, from, counts));

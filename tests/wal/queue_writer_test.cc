@@ -288,7 +288,8 @@ TEST_F(QueueTest, FindsWhereToBeginForATime) {
   for (size_t i = 0; i < times.size(); ++i) {
     const uint64_t sequence = QueueReader::sequenceAt(*fs_, life_->list, times[i]);
     EXPECT_LE(sequence, i + 1);  // nothing received since then is left out
-    const size_t step = life_->list.snapshot().segments.back().header.firstSequence <= i + 1 ? 40 : 12;
+    const size_t step =
+        life_->list.snapshot().segments.back().header.firstSequence <= i + 1 ? 40 : 12;
     EXPECT_GE(sequence + step, i + 1);  // and not much more is read
   }
   EXPECT_EQ(QueueReader::sequenceAt(*fs_, life_->list, 0), 1u);

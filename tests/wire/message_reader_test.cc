@@ -81,7 +81,8 @@ TEST(MessageReader, FieldsBehindTheUnitsAreSkipped) {
                      {at + kMessageHeaderBytes, kFrameHeadBytes}, at);
   const Transcript got = read(bytes + encoded(kPing), 7);
   EXPECT_EQ(got.error, "");
-  EXPECT_EQ(got.messages, (std::vector<std::string>{frameOf(1, {sampleUnit("hi")}), encoded(kPing)}));
+  EXPECT_EQ(got.messages,
+            (std::vector<std::string>{frameOf(1, {sampleUnit("hi")}), encoded(kPing)}));
 }
 
 TEST(MessageReader, UnknownTypesAreSkippedUnlessCritical) {

@@ -16,7 +16,9 @@ std::string message(uint8_t type, bool critical, std::string_view payload) {
   return out.append(payload);
 }
 
-std::string payloadOf(const std::string& bytes) { return bytes.substr(kMessageHeaderBytes); }
+std::string payloadOf(const std::string& bytes) {
+  return bytes.substr(kMessageHeaderBytes);
+}
 
 TEST(Messages, EachTypeSurvivesEncodingAndDecoding) {
   EXPECT_EQ(*decodeHello(payloadOf(encoded(kHello))), kHello);
@@ -142,7 +144,8 @@ TEST(Messages, ValuesOutOfRangeAreMalformed) {
       {"frame limit below one unit", MessageType::kHelloOk,
        with(encoded(kHelloOk), 27, std::string("\0\0\x01\0", 4))},
       {"description over the limit", MessageType::kStream,
-       payloadOf(encoded(kStreamOpen)).substr(0, 16) + "\x81\x80\x04" + std::string(65537, 'x') + '\0'},
+       payloadOf(encoded(kStreamOpen)).substr(0, 16) + "\x81\x80\x04" + std::string(65537, 'x') +
+           '\0'},
       {"unknown status", MessageType::kStreamOk, with(encoded(kStreamOk), 16, "\x06")},
       {"65 generations", MessageType::kStreamOk, tooManyGenerations},
       {"refused blocks beyond the payload", MessageType::kAck,

@@ -56,7 +56,10 @@ inline std::string frameOf(uint64_t sequence, const std::vector<std::string>& un
 inline const Hello kHello{1, 1, 0x0102030405060708, 5, "c", "n", "0.1", "t", true};
 inline const HelloOk kHelloOk{1, 0x0a0b, 3, true, 4, 0x800000, 0x100000};
 inline const ErrorMessage kErrorMessage{ErrorCode::kFenced, "newer"};
-inline const StreamOpen kStreamOpen{kSampleKey, "\x01\x01" "c", StreamCheckpoint{0x0a0b, sampleResume()}};
+inline const StreamOpen kStreamOpen{kSampleKey,
+                                    "\x01\x01"
+                                    "c",
+                                    StreamCheckpoint{0x0a0b, sampleResume()}};
 inline const StreamOk kStreamOk{kSampleKey, StreamStatus::kKnown, sampleResume()};
 inline const StreamEnd kStreamEnd{kSampleKey};
 inline const Ack kAck{5, 0x0a0b, {{5, 1}}};
@@ -67,12 +70,17 @@ inline const Pong kPong{8};
 
 // Every type once, by name.
 inline std::vector<std::pair<std::string, std::string>> sampleMessages() {
-  return {{"hello", encoded(kHello)},          {"hello_ok", encoded(kHelloOk)},
-          {"error", encoded(kErrorMessage)},   {"stream", encoded(kStreamOpen)},
-          {"stream_ok", encoded(kStreamOk)},   {"stream_end", encoded(kStreamEnd)},
+  return {{"hello", encoded(kHello)},
+          {"hello_ok", encoded(kHelloOk)},
+          {"error", encoded(kErrorMessage)},
+          {"stream", encoded(kStreamOpen)},
+          {"stream_ok", encoded(kStreamOk)},
+          {"stream_end", encoded(kStreamEnd)},
           {"frame", frameOf(5, {sampleUnit("hi"), sampleUnit("ho")})},
-          {"ack", encoded(kAck)},              {"nack", encoded(kNack)},
-          {"stats", encoded(kStats)},          {"ping", encoded(kPing)},
+          {"ack", encoded(kAck)},
+          {"nack", encoded(kNack)},
+          {"stats", encoded(kStats)},
+          {"ping", encoded(kPing)},
           {"pong", encoded(kPong)}};
 }
 

@@ -26,18 +26,30 @@ inline std::string reencoded(const MessageReader::Message& message) {
     return result.ok() ? encoded(*result) : std::string();
   };
   switch (message.type) {
-    case MessageType::kHello: return again(decodeHello(message.payload));
-    case MessageType::kHelloOk: return again(decodeHelloOk(message.payload));
-    case MessageType::kError: return again(decodeError(message.payload));
-    case MessageType::kStream: return again(decodeStream(message.payload));
-    case MessageType::kStreamOk: return again(decodeStreamOk(message.payload));
-    case MessageType::kStreamEnd: return again(decodeStreamEnd(message.payload));
-    case MessageType::kAck: return again(decodeAck(message.payload));
-    case MessageType::kNack: return again(decodeNack(message.payload));
-    case MessageType::kStats: return again(decodeStats(message.payload));
-    case MessageType::kPing: return again(decodePing(message.payload));
-    case MessageType::kPong: return again(decodePong(message.payload));
-    case MessageType::kFrame: break;
+    case MessageType::kHello:
+      return again(decodeHello(message.payload));
+    case MessageType::kHelloOk:
+      return again(decodeHelloOk(message.payload));
+    case MessageType::kError:
+      return again(decodeError(message.payload));
+    case MessageType::kStream:
+      return again(decodeStream(message.payload));
+    case MessageType::kStreamOk:
+      return again(decodeStreamOk(message.payload));
+    case MessageType::kStreamEnd:
+      return again(decodeStreamEnd(message.payload));
+    case MessageType::kAck:
+      return again(decodeAck(message.payload));
+    case MessageType::kNack:
+      return again(decodeNack(message.payload));
+    case MessageType::kStats:
+      return again(decodeStats(message.payload));
+    case MessageType::kPing:
+      return again(decodePing(message.payload));
+    case MessageType::kPong:
+      return again(decodePong(message.payload));
+    case MessageType::kFrame:
+      break;
   }
   return {};
 }

@@ -118,8 +118,9 @@ TEST_F(RecordAssembler, JoinsPartsOfEachChannelByItself) {
 }
 
 TEST_F(RecordAssembler, JoinsTheSameInEverySlabSize) {
-  const std::string content = cri("a1", 'P') + cri("b1", 'P', "stderr") + cri("whole", 'F', "stderr") +
-                              cri("a2") + "not cri\n\n" + cri(std::string(100, 'x')) + cri("z");
+  const std::string content = cri("a1", 'P') + cri("b1", 'P', "stderr") +
+                              cri("whole", 'F', "stderr") + cri("a2") + "not cri\n\n" +
+                              cri(std::string(100, 'x')) + cri("z");
   feed(content);
   const auto want = seen_;
   for (size_t slab = 160; slab < content.size(); slab += 7) {
@@ -156,7 +157,8 @@ TEST_F(RecordAssembler, CutsAtTheLimitAndDropsTheRestOfTheRecord) {
 }
 
 TEST_F(RecordAssembler, ExactlyTheLimitIsNotCut) {
-  feed(cri(std::string(40, 'a'), 'P') + cri(std::string(24, 'a')) + cri(std::string(kMaxLine, 'b')));
+  feed(cri(std::string(40, 'a'), 'P') + cri(std::string(24, 'a')) +
+       cri(std::string(kMaxLine, 'b')));
   EXPECT_EQ(messages(), (Messages{std::string(kMaxLine, 'a'), std::string(kMaxLine, 'b')}));
   EXPECT_EQ(seen_[0].flags, 0);
   EXPECT_EQ(seen_[1].flags, 0);
@@ -232,9 +234,12 @@ TEST_F(RecordAssembler, KeepsTheLawForRandomLines) {
     for (int i = 0; i < 60; ++i) {
       const auto pick = random() % 10;
       const std::string message(random() % 90, static_cast<char>('a' + i % 26));
-      if (pick == 0) content += "\n";
-      else if (pick == 1) content += "junk " + message + "\n";
-      else content += cri(message, pick < 6 ? 'F' : 'P', random() % 2 ? "stdout" : "stderr");
+      if (pick == 0)
+        content += "\n";
+      else if (pick == 1)
+        content += "junk " + message + "\n";
+      else
+        content += cri(message, pick < 6 ? 'F' : 'P', random() % 2 ? "stdout" : "stderr");
     }
     feed(content, static_cast<uint64_t>(round) + 1, 256 + random() % 2000);  // end() checks the law
   }

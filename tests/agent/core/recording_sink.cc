@@ -29,10 +29,10 @@ void RecordingSink::take(const event::BlockHeader& block,
   const event::GenerationResume* known = book.resume.find(block.generation);
   const uint64_t to = known == nullptr ? 0 : known->to;
   if (block.from != to && known != nullptr) {
-    violations_ += "from " + std::to_string(block.from) + " where " + std::to_string(to) + " was reached\n";
+    violations_ +=
+        "from " + std::to_string(block.from) + " where " + std::to_string(to) + " was reached\n";
   }
-  const uint64_t openBefore =
-      book.resume.channels[0].openBytes + book.resume.channels[1].openBytes;
+  const uint64_t openBefore = book.resume.channels[0].openBytes + book.resume.channels[1].openBytes;
   if (openBefore + block.to - block.from !=
       block.recordBytes + block.dropBytes() + block.lostBytes + block.openBytes()) {
     violations_ += "the block law is broken\n";

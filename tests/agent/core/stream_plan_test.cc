@@ -10,8 +10,8 @@ namespace {
 
 using event::LossReason;
 
-// Files by name, so that a test reads as a directory listing: a file is (fingerprint, bytes it still
-// shares with what was read, time of its first line).
+// Files by name, so that a test reads as a directory listing: a file is (fingerprint, bytes it
+// still shares with what was read, time of its first line).
 class StreamPlan : public testing::Test {
  protected:
   void file(uint64_t fingerprint, uint64_t intactBytes, int64_t firstTime = 0) {

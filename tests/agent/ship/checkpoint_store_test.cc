@@ -279,10 +279,11 @@ TEST(CheckpointStoreModel, NoticesEachSyncThatIsMissing) {
   const auto directorySync = [](const std::string& path, bool isDirectory) {
     return isDirectory && path == kDirectory;
   };
-  for (const CrashFileSystem::Ignore& ignore : {CrashFileSystem::Ignore(fileSync),
-                                                CrashFileSystem::Ignore(directorySync)}) {
+  for (const CrashFileSystem::Ignore& ignore :
+       {CrashFileSystem::Ignore(fileSync), CrashFileSystem::Ignore(directorySync)}) {
     bool noticed = false;
-    for (uint64_t seed = 1; seed <= 20 && !noticed; ++seed) noticed = !crashEverywhere(seed, ignore).empty();
+    for (uint64_t seed = 1; seed <= 20 && !noticed; ++seed)
+      noticed = !crashEverywhere(seed, ignore).empty();
     EXPECT_TRUE(noticed);
   }
 }

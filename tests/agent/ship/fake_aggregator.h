@@ -1,7 +1,8 @@
 #pragma once
 // An aggregator played by the test, message by message, over a real loopback connection: for the
-// faults that a real one will not show on demand. Blocking, in the test's thread; what does not come
-// within the patience is a failure, so that a broken shipper ends the test and does not hang it.
+// faults that a real one will not show on demand. Blocking, in the test's thread; what does not
+// come within the patience is a failure, so that a broken shipper ends the test and does not hang
+// it.
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>

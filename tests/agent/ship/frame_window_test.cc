@@ -109,6 +109,16 @@ TEST_F(FrameWindowTest, KeepsToTheAggregatorsWindowButNeverStarves) {
   EXPECT_EQ(window.inFlightBytes(), 0u);
 }
 
+TEST_F(FrameWindowTest, AFrameThatDoesNotFitIntoTheRestOfTheWindowWaits) {
+  connect(0, 10'000);
+  ASSERT_TRUE(offer(6000));
+  ASSERT_EQ(send(), 1u);
+  ASSERT_TRUE(offer(6000));
+  EXPECT_EQ(send(), 0u);
+  ack(1);
+  EXPECT_EQ(send(), 2u);
+}
+
 TEST_F(FrameWindowTest, ResendsFromTheFirstUnacknowledgedFrameAfterAReconnect) {
   connect();
   for (int i = 0; i < 3; ++i) {
@@ -184,7 +194,8 @@ TEST_F(FrameWindowTest, CountsPendingBlocksByStream) {
   EXPECT_EQ(window.pendingBlocks(keyOf("b")), 0u);
 }
 
-// An aggregator and a network that lose, delay and refuse by chance, as far as the format lets them.
+// An aggregator and a network that lose, delay and refuse by chance, as far as the format lets
+// them.
 class ChaoticPeer {
  public:
   explicit ChaoticPeer(uint64_t seed) : random_(seed), window_(64 * 1024) {}

@@ -14,9 +14,9 @@ namespace logtail::agent {
 namespace {
 
 using Kind = Outcome::Kind;
-using wire::MessageType;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using wire::MessageType;
 
 class ShipperSessionTest : public testing::Test {
  protected:
@@ -46,8 +46,8 @@ class ShipperSessionTest : public testing::Test {
     event::encode(streamNamed(pod), description);
     session->announce(keyOf(pod), description);
     EXPECT_EQ(said(), "STREAM");
-    ASSERT_TRUE(say(MessageType::kStreamOk, wire::StreamOk{keyOf(pod), wire::StreamStatus::kNew, {}})
-                    .ok());
+    ASSERT_TRUE(
+        say(MessageType::kStreamOk, wire::StreamOk{keyOf(pod), wire::StreamStatus::kNew, {}}).ok());
   }
   void offer(const std::string& pod, uint64_t from) {
     ASSERT_TRUE(window.window.offer(unitOf(pod, from, "x")));
@@ -161,9 +161,12 @@ TEST_F(ShipperSessionTest, MessagesOutOfTurnAreMalformed) {
 
 TEST_F(ShipperSessionTest, ErrorsThatOnlyAPersonCuresAreNotRetriedInHaste) {
   const std::pair<wire::ErrorCode, Kind> rows[] = {
-      {wire::ErrorCode::kVersion, Kind::kRefused},  {wire::ErrorCode::kNotAuthorised, Kind::kRefused},
-      {wire::ErrorCode::kFenced, Kind::kRefused},   {wire::ErrorCode::kOverLimit, Kind::kRefused},
-      {wire::ErrorCode::kMalformed, Kind::kBackOff}, {wire::ErrorCode::kShuttingDown, Kind::kBackOff},
+      {wire::ErrorCode::kVersion, Kind::kRefused},
+      {wire::ErrorCode::kNotAuthorised, Kind::kRefused},
+      {wire::ErrorCode::kFenced, Kind::kRefused},
+      {wire::ErrorCode::kOverLimit, Kind::kRefused},
+      {wire::ErrorCode::kMalformed, Kind::kBackOff},
+      {wire::ErrorCode::kShuttingDown, Kind::kBackOff},
       {static_cast<wire::ErrorCode>(99), Kind::kBackOff}};
   for (const auto& [code, kind] : rows) {
     session->begin();
@@ -185,11 +188,11 @@ TEST_F(ShipperSessionTest, StreamEndWaitsForTheLastAcknowledgement) {
   session->end();
   greet();
   EXPECT_EQ(said(), "STREAM") << "not answered: said again on the next connection";
-  ASSERT_TRUE(say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, {}})
-                  .ok());
+  ASSERT_TRUE(
+      say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, {}}).ok());
   EXPECT_EQ(said(), "STREAM_END");
-  ASSERT_TRUE(say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kEnded, {}})
-                  .ok());
+  ASSERT_TRUE(
+      say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kEnded, {}}).ok());
   EXPECT_EQ(checkpoints.find(keyOf("a")), nullptr);
 }
 
@@ -200,14 +203,15 @@ TEST_F(ShipperSessionTest, AForbiddenStreamThatEndsWhileItsAnswerIsAwaitedStopsN
   offer("a", 0);
   offer("b", 0);
   ASSERT_NE(session->frame(), nullptr);
-  ASSERT_TRUE(say(MessageType::kStreamOk, wire::StreamOk{keyOf("b"), wire::StreamStatus::kForbidden, {}})
-                  .ok());
+  ASSERT_TRUE(
+      say(MessageType::kStreamOk, wire::StreamOk{keyOf("b"), wire::StreamStatus::kForbidden, {}})
+          .ok());
   session->end();
   greet();
   EXPECT_EQ(said(), "STREAM STREAM");
   session->endStream(keyOf("b"));
-  ASSERT_TRUE(say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, {}})
-                  .ok());
+  ASSERT_TRUE(
+      say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, {}}).ok());
   EXPECT_NE(session->frame(), nullptr);
 }
 
@@ -218,9 +222,9 @@ TEST_F(ShipperSessionTest, TheLedgerWinsOverAnOlderCheckpoint) {
   said();
   event::Resume resume;
   resume.generations.push_back({{base::hash64("a"), 0}, 0, false, 500, 1});
-  ASSERT_TRUE(say(MessageType::kStreamOk,
-                  wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, resume})
-                  .ok());
+  ASSERT_TRUE(
+      say(MessageType::kStreamOk, wire::StreamOk{keyOf("a"), wire::StreamStatus::kKnown, resume})
+          .ok());
   EXPECT_EQ(checkpoints.find(keyOf("a"))->resume, resume);
   EXPECT_EQ(checkpoints.find(keyOf("a"))->queueId, 7u);
   EXPECT_EQ(events.count("stream a known to=500"), 1);

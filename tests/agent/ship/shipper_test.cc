@@ -295,8 +295,8 @@ TEST_F(ShipperTest, AFencedAgentComesBackWithTheSameLife) {
 
 TEST_F(ShipperTest, NonsenseIsAnsweredWithMalformedAndAnotherAttempt) {
   start();
-  const std::string nonsense[] = {
-      "HTTP/1.1 400 Bad Request\r\n\r\n", std::string(64, '\0'), std::string(4096, '\xff')};
+  const std::string nonsense[] = {"HTTP/1.1 400 Bad Request\r\n\r\n", std::string(64, '\0'),
+                                  std::string(4096, '\xff')};
   for (const std::string& bytes : nonsense) {
     FakePeer peer = aggregator.accept();
     peer.expectHello();
@@ -379,6 +379,8 @@ TEST_F(ShipperTest, DrainAcknowledgesEndsSaysTheLastStatsAndWaitsForTheReceipt) 
   EXPECT_EQ(peer.expectFrame(1).payload, unit);
   peer.send(wire::Ack{1, kQueue, {}});
   peer.expect(MessageType::kStreamEnd);
+  peer.send(wire::Ping{1});
+  peer.expect(MessageType::kPong);  // and no STATS before the end is durable
   peer.send(wire::StreamOk{keyOf("a"), StreamStatus::kEnded, {}});
   const auto first = wire::decodeStats(peer.expect(MessageType::kStats).payload);
   EXPECT_FALSE(first->final);

@@ -20,9 +20,9 @@ class TlsServer {
  public:
   explicit TlsServer(const std::string& directory) : context_(SSL_CTX_new(TLS_server_method())) {
     EXPECT_EQ(SSL_CTX_use_certificate_chain_file(context_, (directory + "/tls.crt").c_str()), 1);
-    EXPECT_EQ(SSL_CTX_use_PrivateKey_file(context_, (directory + "/tls.key").c_str(),
-                                          SSL_FILETYPE_PEM),
-              1);
+    EXPECT_EQ(
+        SSL_CTX_use_PrivateKey_file(context_, (directory + "/tls.key").c_str(), SSL_FILETYPE_PEM),
+        1);
     EXPECT_EQ(SSL_CTX_load_verify_locations(context_, (directory + "/ca.crt").c_str(), nullptr), 1);
     SSL_CTX_set_verify(context_, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
     listener_ = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

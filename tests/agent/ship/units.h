@@ -20,7 +20,9 @@ inline event::StreamDescription streamNamed(const std::string& pod) {
   return description;
 }
 
-inline event::StreamKey keyOf(const std::string& pod) { return streamNamed(pod).key(); }
+inline event::StreamKey keyOf(const std::string& pod) {
+  return streamNamed(pod).key();
+}
 
 // One block [from, from + message + header) of the pod's only generation, in a unit of its own.
 inline SealedUnit unitOf(const std::string& pod, uint64_t from, std::string_view message) {

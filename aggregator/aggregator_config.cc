@@ -1,0 +1,81 @@
+#include "aggregator/aggregator_config.h"
+
+#include "common/net/host_port.h"
+
+namespace logtail::aggregator {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace base::literals;
+
+config::Table<QueueConfig> queueTable() {
+  config::Table<QueueConfig> table("queue",
+                                   "Where lines are durable before they are acknowledged.");
+  table.choice("type", &QueueConfig::type, "Kind of queue.", {{"wal", QueueType::kWal}});
+  table
+      .value("size", &QueueConfig::size,
+             "Most bytes of segments; then outputs with `full: block` stop ingest.")
+      .range(64_MiB, 1024_TB);
+  table.value("segment", &QueueConfig::segment, "Size of one segment file.").range(8_MiB, 1_GiB);
+  table.value("retain", &QueueConfig::retain, "How long delivered entries are kept for history.")
+      .range(0s, 8760h);
+  table.value("sync", &QueueConfig::sync,
+              "false: acknowledge without fdatasync; only to measure what syncing costs.");
+  table.rule([](const QueueConfig& c) -> std::optional<config::Problem> {
+    if (c.size.count >= 4 * c.segment.count) return std::nullopt;
+    return config::Problem{"size", "at least four times queue.segment"};
+  });
+  return table;
+}
+
+bool isLoopback(const std::string& address) {
+  const auto parsed = net::parseHostPort(address);
+  return parsed.ok() && net::isLoopback(parsed->host);
+}
+
+}  // namespace
+
+config::Table<AggregatorConfig> aggregatorTable(
+    const config::Variants<outputs::OutputSettings>& outputTypes) {
+  config::Table<DataConfig> data("data", "What the aggregator must not forget.");
+  data.value("dir", &DataConfig::dir, "Directory of queue, ledger and cursors.").range(1, 4096);
+  config::Table<ListenConfig> http("http", "Metrics, health, audit and administration.");
+  http.value("listen", &ListenConfig::listen, "Address; port 0 takes a free one.");
+  config::Table<ServerTlsConfig> tls("tls", "Certificates.");
+  tls.value("dir", &ServerTlsConfig::dir, "Directory with ca.crt, tls.crt and tls.key.");
+
+  config::Table<AggregatorConfig> table("aggregator", "logtail-aggregator.");
+  table.value("listen", &AggregatorConfig::listen, "Address for agents; port 0 takes a free one.");
+  table.table("http", &AggregatorConfig::http, "Metrics, health, audit and administration.", http);
+  table.table("data", &AggregatorConfig::data, "What the aggregator must not forget.", data);
+  table.table("queue", &AggregatorConfig::queue, "Where lines are durable.", queueTable());
+  table.table("tls", &AggregatorConfig::tls, "Certificates.", tls);
+  table.value("insecure", &AggregatorConfig::insecure,
+              "Allows agents from other machines without TLS.");
+  table.value("memory", &AggregatorConfig::memory, "Byte budget of the ledger.")
+      .range(64_MiB, 1024_GB);
+  table.choice("ack_after", &AggregatorConfig::ackAfter,
+               "What must be durable before a frame is acknowledged.",
+               {{"queue", AckAfter::kQueue}});
+  table
+      .value("snapshot_interval", &AggregatorConfig::snapshotInterval,
+             "How often the ledger is written.")
+      .range(100ms, 10min);
+  table
+      .value("drain_timeout", &AggregatorConfig::drainTimeout,
+             "How long SIGTERM waits for outputs.")
+      .range(0s, 10min);
+  table.variants("outputs", &AggregatorConfig::outputs,
+                 "Where records go; the key is the output's id.", outputTypes);
+  table.rule([](const AggregatorConfig& c) -> std::optional<config::Problem> {
+    if (!net::parseHostPort(c.listen).ok()) return config::Problem{"listen", "host:port"};
+    if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
+    if (!c.insecure && !isLoopback(c.listen)) {
+      return config::Problem{"listen", "a loopback address, or insecure: true"};
+    }
+    return std::nullopt;
+  });
+  return table;
+}
+
+}  // namespace logtail::aggregator

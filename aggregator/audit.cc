@@ -1,0 +1,189 @@
+#include "aggregator/audit.h"
+
+#include <unordered_map>
+
+#include "aggregator/ledger_replay.h"
+#include "common/wal/queue_reader.h"
+
+namespace logtail::aggregator {
+namespace {
+
+using ContentMap = std::unordered_map<event::StreamKey, Content, event::StreamKeyHash>;
+
+constexpr size_t kMaxLines = 200;  // of findings; a broken disk would list millions
+
+std::string nameOf(const StreamState& stream) {
+  const auto description = event::decodeStreamDescription(stream.description);
+  if (!description.ok() || description->pod.empty()) return toString(stream.key);
+  return description->namespaceName + "/" + description->pod + "/" + description->container + "#" +
+         std::to_string(description->restart);
+}
+
+std::string show(const Content& content) {
+  return std::to_string(content.records) + " records, " + std::to_string(content.recordBytes) +
+         " bytes, digest " + std::to_string(content.digest);
+}
+
+void report(std::vector<std::string>& lines, std::string line) {
+  if (lines.size() < kMaxLines) lines.push_back(std::move(line));
+}
+
+// The accepted blocks of a frame from unit `firstUnit` on.
+void countFrame(std::string_view payload, uint32_t firstUnit, ContentMap& into) {
+  const auto frame = wal::decodeFrame(payload);
+  if (!frame.ok()) return;
+  size_t verdict = 0;
+  uint32_t unitIndex = 0;
+  const base::Status walked =
+      wal::forEachUnit(frame->units, [&](std::string_view unit) -> base::Status {
+        const auto view = event::UnitView::parse(unit);
+        if (!view.ok()) return view.error();
+        for (const event::BlockHeader& block : view->blocks()) {
+          const size_t index = verdict++;
+          if (unitIndex < firstUnit || index >= frame->envelope.verdicts.size()) continue;
+          if (!wal::isAccepted(frame->envelope.verdicts[index])) continue;
+          into[block.stream].add({block.records, block.recordBytes, block.digest});
+        }
+        ++unitIndex;
+        return {};
+      });
+  (void)walked.ok();  // a unit that does not parse is one its output cannot deliver: it shows below
+}
+
+// What lies between an output's cursor and the ledger's position.
+ContentMap countInFlight(const std::optional<wal::Position>& position, uint64_t through,
+                         base::FileSystem& fs, const wal::SegmentList& queue) {
+  ContentMap inFlight;
+  const uint64_t from = position ? position->sequence : 1;
+  wal::QueueReader reader(fs, queue, from);
+  while (reader.nextSequence() <= through) {
+    const auto next = reader.next();
+    if (!next.ok() || *next == wal::QueueReader::Next::kWait) break;
+    const wal::EntryView& entry = reader.entry();
+    if (entry.header.kind != wal::EntryKind::kFrame || entry.header.sequence > through) continue;
+    const bool first = position && entry.header.sequence == position->sequence;
+    countFrame(entry.payload, first ? position->unit : 0, inFlight);
+  }
+  return inFlight;
+}
+
+Content toContent(const outputs::Tally& tally) {
+  return {tally.records, tally.bytes, tally.digest};
+}
+
+void checkStream(const StreamState& stream, Audit& audit) {
+  const StreamTotals& t = stream.totals;
+  const std::string who = nameOf(stream);
+  if (!stream.rebuilt && t.consumedBytes + t.openAdjust != t.content.recordBytes + t.dropBytes() +
+                                                               t.lostBytes() + stream.openBytes()) {
+    report(audit.unaccounted, "law: " + who + ": " + std::to_string(t.consumedBytes) +
+                                  " bytes consumed, but " + std::to_string(t.content.recordBytes) +
+                                  " in records, " + std::to_string(t.dropBytes()) + " dropped, " +
+                                  std::to_string(t.lostBytes()) + " lost, " +
+                                  std::to_string(stream.openBytes()) + " open");
+  }
+  if (t.gaps.blocks > 0) {
+    report(audit.unaccounted, "gap: " + who + ": " + std::to_string(t.gaps.bytes) +
+                                  " bytes missing before " + std::to_string(t.gaps.blocks) +
+                                  " blocks, undeclared");
+  }
+  if (t.lostAfterAck.blocks > 0) {
+    report(audit.unaccounted,
+           "lost after ack: " + who + ": " + std::to_string(t.lostAfterAck.bytes) + " bytes");
+  }
+  if (t.repeated.blocks > 0) {
+    report(audit.unaccounted, "repeat: " + who + ": " + std::to_string(t.repeated.blocks) +
+                                  " blocks came twice and nothing explains it");
+  }
+  if (stream.endedNanos != 0 && stream.unfinished() > 0) {
+    report(audit.unaccounted, "unfinished: " + who + ": ended with " +
+                                  std::to_string(stream.unfinished()) + " generations without end");
+  }
+}
+
+void checkAgent(const StreamState& stream, const NodeState* node, Audit& audit) {
+  const AgentCounts& agent = stream.agent;
+  if (agent.life == 0 || agent.life != stream.life) return;
+  audit.readBytes += agent.readBytes;
+  audit.sealedBytes += agent.sealed.bytes;
+  audit.unreadBytes += agent.knownBytes;
+  const bool settled = node != nullptr && node->statsLife == agent.life && node->statsFinal;
+  if (settled && agent.sealed != stream.ofLife) {
+    report(audit.unaccounted,
+           "agent: " + nameOf(stream) + ": sealed " + std::to_string(agent.sealed.records) +
+               " records, " + std::to_string(agent.sealed.bytes) + " bytes, the ledger accepted " +
+               std::to_string(stream.ofLife.records) + " records, " +
+               std::to_string(stream.ofLife.bytes) + " bytes, or others");
+  } else if (!settled && agent.sealed.bytes > stream.ofLife.bytes) {
+    report(audit.incomplete, "under way: " + nameOf(stream) + ": " +
+                                 std::to_string(agent.sealed.bytes - stream.ofLife.bytes) +
+                                 " bytes between agent and aggregator");
+  }
+}
+
+void checkOutput(const AuditInput& input, const AuditedOutput& output, base::FileSystem& fs,
+                 const wal::SegmentList& queue, Audit& audit) {
+  OutputAudit result;
+  result.id = output.id;
+  result.position = output.progress.position ? output.progress.position->sequence : 0;
+  const ContentMap inFlight = countInFlight(output.progress.position, input.sequence, fs, queue);
+  for (const auto& [key, content] : inFlight) result.inFlight.add(content);
+  for (const StreamState& stream : input.streams) {
+    Content have;
+    if (const auto at = output.progress.streams.find(stream.key);
+        at != output.progress.streams.end()) {
+      for (const outputs::Tally& tally : at->second.tallies) have.add(toContent(tally));
+      result.delivered += at->second;
+    }
+    if (const auto at = inFlight.find(stream.key); at != inFlight.end()) have.add(at->second);
+    if (output.fromOldest && have != stream.totals.content) {
+      report(audit.unaccounted, "output " + output.id + ": " + nameOf(stream) +
+                                    ": the ledger accepted " + show(stream.totals.content) +
+                                    "; delivered and under way " + show(have));
+    }
+  }
+  if (result.inFlight.records > 0) {
+    report(audit.incomplete, "output " + output.id + ": " +
+                                 std::to_string(result.inFlight.records) + " records under way");
+  }
+  audit.outputs.push_back(std::move(result));
+}
+
+}  // namespace
+
+Audit takeAudit(const AuditInput& input, base::FileSystem& fs, const wal::SegmentList& queue) {
+  Audit audit;
+  std::unordered_map<std::string_view, const NodeState*> nodes;
+  for (const NodeState& node : input.nodes) {
+    nodes.emplace(node.name, &node);
+    const bool silent = node.statsNanos + input.silentAfterNanos < input.nowNanos;
+    if (silent && !node.statsFinal && !node.forgotten) {
+      report(audit.incomplete, "silent: node " + node.name + " sent no STATS for a while");
+    }
+  }
+  audit.totals.add(input.retired);
+  for (const StreamState& stream : input.streams) {
+    audit.totals.add(stream.totals);
+    audit.openBytes += stream.openBytes();
+    checkStream(stream, audit);
+    const auto node = nodes.find(stream.node);
+    checkAgent(stream, node == nodes.end() ? nullptr : node->second, audit);
+  }
+  if (input.lostAfterAck > 0) {
+    report(audit.unaccounted, "queue: " + std::to_string(input.lostAfterAck) +
+                                  " entries lost after they were acknowledged");
+  }
+  if (input.damagedRecords > 0) {
+    report(audit.unaccounted,
+           "ledger: " + std::to_string(input.damagedRecords) + " records damaged");
+  }
+  for (const AuditedOutput& output : input.outputs) checkOutput(input, output, fs, queue, audit);
+  if (!audit.unaccounted.empty()) {
+    audit.result = AuditResult::kUnaccounted;
+  } else if (!audit.incomplete.empty()) {
+    audit.result = AuditResult::kIncomplete;
+  }
+  return audit;
+}
+
+}  // namespace logtail::aggregator

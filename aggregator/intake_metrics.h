@@ -1,0 +1,33 @@
+#pragma once
+// What receiving counts; handles into the program's registry, which must outlive it. Any thread.
+
+#include <array>
+
+#include "common/metrics/registry.h"
+#include "common/wire/messages.h"
+
+namespace logtail::aggregator {
+
+struct IntakeMetrics {
+  explicit IntakeMetrics(metrics::Registry& registry);
+
+  metrics::Counter& frames;
+  metrics::Counter& frameBytes;  // of units, as they came over the wire
+  metrics::Counter& framesResent;
+  metrics::Counter& blocks;
+  metrics::Counter& records;
+  metrics::Counter& recordBytes;  // raw bytes of the records
+  metrics::Counter& gaps;
+  metrics::Counter& gapBytes;
+  metrics::Counter& repeats;
+  metrics::Counter& forbidden;
+  metrics::Counter& poison;
+  metrics::Counter& statsDropped;
+  metrics::Counter& sessions;
+  metrics::Gauge& connections;
+  metrics::Counter& connectionsRefused;
+  metrics::Counter& malformed;  // connections closed for what they sent
+  std::array<metrics::Counter*, wire::kNackReasons> nacks{};
+};
+
+}  // namespace logtail::aggregator

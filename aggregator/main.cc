@@ -1,0 +1,77 @@
+// logtail-aggregator: see README.md in this directory.
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "aggregator/aggregator_app.h"
+#include "aggregator/output_types.h"
+#include "common/base/log.h"
+
+namespace {
+
+using namespace logtail;
+
+constexpr int kExitConfig = 2;
+
+sigset_t blockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+int run(const aggregator::AggregatorConfig& config) {
+  const sigset_t signals = blockSignals();
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+      base::logWarn("aggregator: cannot raise RLIMIT_NOFILE");
+  }
+  ::mallopt(M_ARENA_MAX, 4);
+  aggregator::AggregatorApp app(config, base::posixFileSystem(), base::systemClock());
+  const base::Status started = app.start();
+  if (!started.ok()) {
+    std::fprintf(stderr, "logtail-aggregator: %s\n", started.message().c_str());
+    return kExitConfig;
+  }
+  int signal = 0;
+  sigwait(&signals, &signal);
+  base::logInfo("aggregator: draining");
+  app.stop();
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App cli("logtail-aggregator: makes agents' blocks durable and hands them to outputs");
+  std::string path = "/etc/logtail/aggregator.yaml";
+  cli.add_option("--config", path, "configuration file");
+  bool printDocs = false;
+  cli.add_flag("--print-config-docs", printDocs, "print the configuration's documentation");
+  CLI::App* validate = cli.add_subcommand("validate", "check the configuration and exit");
+  CLI11_PARSE(cli, argc, argv);
+  const auto table = logtail::aggregator::aggregatorTable(logtail::aggregator::outputTypes());
+  if (printDocs) {
+    std::fputs(logtail::config::documentation(*table.spec()).c_str(), stdout);
+    return 0;
+  }
+  const auto config = logtail::config::load(table, path, logtail::base::posixFileSystem());
+  if (!config.ok()) {
+    std::fprintf(stderr, "%s\n", config.message().c_str());
+    return kExitConfig;
+  }
+  if (validate->parsed()) {
+    std::printf("%s: ok\n", path.c_str());
+    return 0;
+  }
+  return run(*config);
+}

@@ -1,0 +1,91 @@
+// logtail-bench: what each stage makes of a core, beside what the core can do at all.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "bench/speed/pipeline.h"
+#include "common/base/units.h"
+
+namespace {
+
+using namespace logtail;
+using namespace logtail::bench;
+
+void print(const char* what, const Figure& figure, const Figure* limit = nullptr) {
+  std::printf("  %-44s %8.0f MB/CPU-s", what, figure.megabytesPerSecond());
+  if (limit != nullptr && limit->megabytesPerSecond() > 0) {
+    std::printf("   %5.1f %% of its limit",
+                100 * figure.megabytesPerSecond() / limit->megabytesPerSecond());
+  }
+  std::printf("\n");
+  std::fflush(stdout);
+}
+
+std::string ownDirectory() {
+  return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
+}
+
+int measure(CorpusKind kind, const std::string& directory, uint64_t bytes) {
+  const Corpus corpus = makeCorpus(kind, directory + "/" + name(kind), bytes);
+  std::printf("%s: %.0f MB, %llu lines, %.0f bytes a line\n", name(kind), corpus.bytes / 1e6,
+              static_cast<unsigned long long>(corpus.lines),
+              static_cast<double>(corpus.bytes) / static_cast<double>(corpus.lines));
+  limitPread(corpus);  // warms the page cache
+  print("limit: pread", limitPread(corpus));
+  print("limit: newline search", limitNewlines(corpus));
+  const Figure zstd = limitZstd(corpus);
+  print("limit: zstd -1 of the messages", zstd);
+  print("agent: read + split + join to nothing", agentToNothing(corpus));
+  PipelineOptions options{ownDirectory(), directory + "/run", true};
+  const PipelineRun durable = runPipeline(corpus, options);
+  if (!durable.ok) {
+    std::fprintf(stderr, "logtail-bench: %s\n", durable.why.c_str());
+    return 1;
+  }
+  print("agent: whole, acknowledged durable", durable.agent, &zstd);
+  const Figure receive =
+      limitReceive(directory, static_cast<uint64_t>(durable.aggregator.bytes), 48 * 1024);
+  print("limit: recv + CRC + write (wire bytes)", receive);
+  print("aggregator: receive + ledger + durable append", durable.aggregator, &receive);
+  options.sync = false;
+  const PipelineRun unsynced = runPipeline(corpus, options);
+  if (!unsynced.ok) return 1;
+  std::printf(
+      "  fdatasync before ack: %.2f s against %.2f s without (%+.1f %%), CPU of both %.2f s "
+      "against %.2f s\n",
+      durable.wallSeconds, unsynced.wallSeconds,
+      100 * (durable.wallSeconds / unsynced.wallSeconds - 1),
+      durable.agent.cpuSeconds + durable.aggregator.cpuSeconds,
+      unsynced.agent.cpuSeconds + unsynced.aggregator.cpuSeconds);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("logtail-bench: MB (10^6 bytes) per CPU-second, user and system");
+  std::string size = "1GiB";
+  std::string directory;
+  app.add_option("--bytes", size, "of each corpus");
+  app.add_option("--dir", directory, "where to work; a temporary directory otherwise");
+  CLI11_PARSE(app, argc, argv);
+  const auto bytes = base::parseBytes(size);
+  if (!bytes) {
+    std::fprintf(stderr, "logtail-bench: --bytes \"%s\": expected a size such as 1GiB\n",
+                 size.c_str());
+    return 2;
+  }
+  namespace fs = std::filesystem;
+  const bool temporary = directory.empty();
+  if (temporary)
+    directory = fs::temp_directory_path() / ("logtail-bench-" + std::to_string(::getpid()));
+  fs::create_directories(directory);
+  int failed = 0;
+  for (const CorpusKind kind : {CorpusKind::kText, CorpusKind::kJson}) {
+    failed |= measure(kind, directory, bytes->count);
+  }
+  if (temporary) fs::remove_all(directory);
+  return failed;
+}

@@ -1,0 +1,22 @@
+#pragma once
+// Addresses as configurations write them.
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/result.h"
+
+namespace logtail::net {
+
+struct HostPort {
+  std::string host;
+  uint16_t port = 0;
+};
+
+// "host:port", "[v6]:port" or ":port" (all addresses); kFixInput otherwise. Pure.
+base::Result<HostPort> parseHostPort(const std::string& text);
+
+// Whether only this machine can be meant: localhost, 127.0.0.0/8, ::1.
+bool isLoopback(const std::string& host);
+
+}  // namespace logtail::net

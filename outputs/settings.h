@@ -1,0 +1,49 @@
+#pragma once
+// What every output's configuration has; each output adds its own in its header.
+// Flow: aggregator.yaml, `outputs:` -> config::Variants<OutputSettings> -> OutputRegistry ->
+// Output.
+
+#include <chrono>
+
+#include "common/config/table.h"
+
+namespace logtail::outputs {
+
+// What happens when the queue is full and this output is behind.
+enum class FullPolicy : uint8_t { kBlock, kDropOldest };
+// Where an output that never ran begins.
+enum class FirstStart : uint8_t { kOldest, kNewest };
+
+struct OutputSettings {
+  FullPolicy full = FullPolicy::kBlock;
+  FirstStart from = FirstStart::kOldest;
+  std::chrono::milliseconds retryMin{250};
+  std::chrono::milliseconds retryMax{30'000};
+};
+
+inline const config::Table<OutputSettings>& outputSettingsTable() {
+  static const config::Table<OutputSettings> kTable = [] {
+    using namespace std::chrono_literals;
+    config::Table<OutputSettings> table("output", "What every output has.");
+    table.choice("full", &OutputSettings::full,
+                 "What happens when the queue is full and this output is behind: ingest stops, or "
+                 "the oldest is given up for this output and counted.",
+                 {{"block", FullPolicy::kBlock}, {"drop_oldest", FullPolicy::kDropOldest}});
+    table.choice("from", &OutputSettings::from, "Where the output begins at its very first start.",
+                 {{"oldest", FirstStart::kOldest}, {"newest", FirstStart::kNewest}});
+    table
+        .value("retry_min", &OutputSettings::retryMin,
+               "First wait after a failure; doubled each time.")
+        .range(10ms, 60s);
+    table.value("retry_max", &OutputSettings::retryMax, "Longest wait after a failure.")
+        .range(10ms, 1h);
+    table.rule([](const OutputSettings& s) -> std::optional<config::Problem> {
+      if (s.retryMin <= s.retryMax) return std::nullopt;
+      return config::Problem{"retry_max", "at least retry_min"};
+    });
+    return table;
+  }();
+  return kTable;
+}
+
+}  // namespace logtail::outputs
