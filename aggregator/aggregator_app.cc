@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/net/host_port.h"
 #include "common/wal/queue_reader.h"
+#include "outputs/manifest.h"
 
 namespace logtail::aggregator {
 namespace {

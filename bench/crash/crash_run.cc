@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "bench/crash/node_scan.h"
+#include "common/base/file_system.h"
 
 namespace logtail::bench {
 

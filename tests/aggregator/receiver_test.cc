@@ -288,15 +288,14 @@ TEST_F(ReceiverFixture, DrainsBeforeItStops) {
   agent.hello("n1", 7);
   agent.stream(a);
   for (uint64_t i = 1; i <= 20; ++i) agent.frame(i, maker.unit({a.key()}, 2).unit);
-  agent.ack(1);
+  uint64_t told = agent.ack(1).sequence;
   receiver->stop(std::chrono::seconds(20));
   // Everything that was taken is told before the farewell.
-  uint64_t told = 0;
-  bool farewell = false;
-  while (!farewell && agent.ends() == false) break;
-  (void)told;
-  const uint64_t stored = frames().size();
-  EXPECT_GE(stored, 1u);
+  const uint64_t taken = frames().size();
+  EXPECT_GE(taken, told);
+  while (told < taken && !HasFailure()) told = agent.ack(told + 1).sequence;
+  EXPECT_EQ(told, taken);
+  EXPECT_EQ(agent.error().code, wire::ErrorCode::kShuttingDown);
 }
 
 }  // namespace

@@ -65,6 +65,23 @@ class ScriptedAgent {
     sendBytes(frameBytes(sequence, units, count));
   }
 
+  // The next message, which must be of this type; an aggregator's PING is passed over.
+  template <typename Decode>
+  auto expect(wire::MessageType type, Decode decode) {
+    using Message = std::remove_cvref_t<decltype(*decode(std::string_view()))>;
+    do {
+      if (!next()) {
+        ADD_FAILURE() << "the connection ended, " << wire::name(type) << " was expected";
+        return Message{};
+      }
+    } while (reader_.message().type == wire::MessageType::kPing);
+    EXPECT_EQ(wire::name(reader_.message().type), wire::name(type)) << lastText();
+    if (reader_.message().type != type) return Message{};
+    auto message = decode(reader_.message().payload);
+    EXPECT_TRUE(message.ok());
+    return message.ok() ? *message : Message{};
+  }
+
   wire::HelloOk hello(const std::string& node, uint64_t life, uint64_t next = 1) {
     sayHello(node, life, next);
     return expect(wire::MessageType::kHelloOk, wire::decodeHelloOk);
@@ -96,23 +113,6 @@ class ScriptedAgent {
   }
   wire::Nack nack() { return expect(wire::MessageType::kNack, wire::decodeNack); }
   wire::ErrorMessage error() { return expect(wire::MessageType::kError, wire::decodeError); }
-
-  // The next message, which must be of this type; an aggregator's PING is passed over.
-  template <typename Decode>
-  auto expect(wire::MessageType type, Decode decode) {
-    using Message = std::remove_cvref_t<decltype(*decode(std::string_view()))>;
-    do {
-      if (!next()) {
-        ADD_FAILURE() << "the connection ended, " << wire::name(type) << " was expected";
-        return Message{};
-      }
-    } while (reader_.message().type == wire::MessageType::kPing);
-    EXPECT_EQ(wire::name(reader_.message().type), wire::name(type)) << lastText();
-    if (reader_.message().type != type) return Message{};
-    auto message = decode(reader_.message().payload);
-    EXPECT_TRUE(message.ok());
-    return message.ok() ? *message : Message{};
-  }
 
   // Whether the aggregator closes without another message.
   bool ends() {

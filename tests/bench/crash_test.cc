@@ -7,6 +7,7 @@
 #include "bench/crash/schedule.h"
 #include "bench/podsim/container.h"
 #include "bench/podsim/rotate_log.h"
+#include "common/base/file_system.h"
 #include "tests/support/temp_dir.h"
 
 namespace logtail::bench {
@@ -146,9 +147,13 @@ TEST(NodeScan, FindsTheFirstLineThatIsStillThere) {
     ASSERT_TRUE((*container)->emit(0).ok());
   }
   const StreamName stream{"api-1", "app", 0, 'o'};
-  EXPECT_EQ((*firstOnDisk(dir.path()))[stream], 0U);
+  const auto all = firstOnDisk(dir.path());
+  ASSERT_TRUE(all.ok());
+  EXPECT_EQ(all->at(stream), 0U);
   ASSERT_TRUE(base::posixFileSystem().remove((*container)->logPath() + ".1.gz").ok());
-  EXPECT_EQ((*firstOnDisk(dir.path()))[stream], firstOfFile[1]);
+  const auto left = firstOnDisk(dir.path());
+  ASSERT_TRUE(left.ok());
+  EXPECT_EQ(left->at(stream), firstOfFile[1]);
 }
 
 }  // namespace

@@ -50,7 +50,7 @@ class SyncSites {
   std::set<std::string> inUse_;
 };
 
-struct Run {
+struct Rig {
   test::FakeClock clock;
   CrashFileSystem fs{&clock};
   SyncSites sites;
@@ -75,7 +75,7 @@ std::string liveOn(CrashFileSystem& fs, test::FakeClock& clock, QueueModel model
 std::string stopMachineEverywhere(uint64_t workloadSeed, uint64_t crashSeeds,
                                   SyncSites::Site ignored = SyncSites::kNone) {
   for (uint64_t n = 0;; ++n) {
-    Run run;
+    Rig run;
     run.sites.watch(run.fs, ignored);
     run.fs.crashAfterOperation(n);
     std::string broken = QueueWorkload(run.fs, run.clock, run.model, workloadSeed).run();
@@ -92,7 +92,7 @@ std::string stopMachineEverywhere(uint64_t workloadSeed, uint64_t crashSeeds,
 // is, believes what it reads, and then the machine stops.
 std::string killEverywhere(uint64_t workloadSeed, SyncSites::Site ignored = SyncSites::kNone) {
   for (uint64_t n = 0;; ++n) {
-    Run run;
+    Rig run;
     run.sites.watch(run.fs, ignored);
     uint64_t operations = 0;
     run.fs.failWhen([&](const Operation& operation) -> std::optional<Errc> {
@@ -129,7 +129,7 @@ TEST(QueueModel, KeepsWhatItAcknowledgedWhereverTheProcessIsKilled) {
 
 TEST(QueueModel, KeepsWhatItAcknowledgedWhenTheMachineStopsDuringRecoveryToo) {
   for (uint64_t n = 3;; n += 5) {
-    Run run;
+    Rig run;
     run.fs.crashAfterOperation(n);
     ASSERT_EQ(QueueWorkload(run.fs, run.clock, run.model, 1).run(), "");
     for (uint64_t seed = 2; seed < 6; ++seed) {
@@ -154,7 +154,7 @@ TEST(QueueModel, KeepsWhatItAcknowledgedWhenAnyOneOperationFails) {
   for (const OpKind kind : {OpKind::kSyncData, OpKind::kSyncDirectory, OpKind::kWrite,
                             OpKind::kRename, OpKind::kRemove, OpKind::kCreate, OpKind::kAllocate}) {
     for (uint64_t n = 0;; ++n) {
-      Run run;
+      Rig run;
       run.fs.failNth(kind, n, Errc::kStop);
       const std::string at = std::string(name(kind)) + " " + std::to_string(n) + " fails";
       ASSERT_EQ(QueueWorkload(run.fs, run.clock, run.model, n % 5).run(), "") << at;
@@ -169,7 +169,7 @@ TEST(QueueModel, KeepsWhatItAcknowledgedWhenAnyOneOperationFails) {
 
 TEST(QueueModel, GoesOnAfterOneFailedSyncOfASegment) {
   for (uint64_t n = 2; n < 30; ++n) {  // behind those of meta and of the first header
-    Run run;
+    Rig run;
     run.fs.failNth(OpKind::kSyncData, n, Errc::kStop);
     QueueLife life;
     ASSERT_TRUE(life.open(run.fs, run.clock, testOptions()).ok());
@@ -184,7 +184,7 @@ TEST(QueueModel, GoesOnAfterOneFailedSyncOfASegment) {
 
 TEST(QueueModel, StopsForGoodWhenNoSyncSucceedsAnyMore) {
   for (uint64_t n = 2; n < 30; ++n) {
-    Run run;
+    Rig run;
     QueueLife life;
     ASSERT_TRUE(life.open(run.fs, run.clock, testOptions()).ok());
     run.fs.failWhen([&](const Operation& operation) -> std::optional<Errc> {
