@@ -4,7 +4,6 @@
 #include <future>
 
 #include "aggregator/ledger_replay.h"
-#include "aggregator/ledger_snapshot.h"
 #include "common/base/log.h"
 #include "common/net/host_port.h"
 #include "common/wal/queue_reader.h"
@@ -13,8 +12,7 @@
 namespace logtail::aggregator {
 namespace {
 
-constexpr base::Nanos kMaintainEvery = std::chrono::seconds(1);
-constexpr base::Nanos kSnapshotWait = std::chrono::seconds(5);
+constexpr base::Nanos kDurableWait = std::chrono::seconds(5);
 
 std::chrono::milliseconds toMillis(base::Nanos nanos) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(nanos);
@@ -32,12 +30,15 @@ std::string describeRecovery(const wal::RecoveryReport& r) {
 
 }  // namespace
 
-AggregatorApp::AggregatorApp(AggregatorConfig config, base::FileSystem& fs, base::Clock& clock)
+AggregatorApp::AggregatorApp(AggregatorConfig config, const outputs::OutputRegistry& registry,
+                             base::FileSystem& fs, base::Clock& clock)
     : config_(std::move(config)),
       fs_(fs),
       clock_(clock),
-      intakeMetrics_(registry_),
-      budget_(config_.memory.count),
+      outputTypes_(registry),
+      intakeMetrics_(metrics_),
+      budget_(config_.memory.count / 2),
+      outputsBudget_(config_.memory.count / 2),
       ledger_({}, budget_),
       quarantine_(fs_, config_.data.dir + "/quarantine", {}) {}
 
@@ -53,23 +54,32 @@ base::Status AggregatorApp::start() {
   LOGTAIL_TRY(startReceiver());
   addMetrics();
   LOGTAIL_TRY(startHttp());
-  nextSnapshot_ = clock_.steady() + config_.snapshotInterval;
-  maintenance_ = std::thread([this] { maintain(); });
+  maintenance_->start();
   return {};
 }
 
-// What is known to have been durable: what a snapshot or a cursor stands on.
-uint64_t AggregatorApp::knownDurable() {
+// What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a cursor
+// of a newer version.
+base::Result<uint64_t> AggregatorApp::knownDurable() {
   uint64_t known = 0;
   const auto snapshots = LedgerStore::list(fs_, config_.data.dir + "/ledger");
   if (snapshots.ok() && !snapshots->empty()) known = snapshots->back();
   for (const auto& chosen : config_.outputs) {
-    const auto progress = outputs::Manifest::read(fs_, config_.data.dir + "/outputs/" + chosen.id);
+    const auto progress = outputs::Manifest::read(fs_, outputDirectory(chosen.id));
+    if (!progress.ok() && progress.code() == base::Errc::kTooNew) return progress.error();
     // A position is what comes next: everything before it was durable.
     if (progress.ok() && progress->position)
       known = std::max(known, progress->position->sequence - 1);
   }
   return known;
+}
+
+std::string AggregatorApp::describe(const event::StreamKey& key) {
+  std::string description;
+  describing_.load()->withLedger([&](Ledger& ledger) {
+    if (const StreamState* stream = ledger.find(key)) description = stream->description;
+  });
+  return description;
 }
 
 base::Status AggregatorApp::openQueue() {
@@ -80,16 +90,13 @@ base::Status AggregatorApp::openQueue() {
   options.capacityBytes =
       config_.queue.size.count -
       std::max<uint64_t>(config_.queue.size.count / 20, config_.queue.segment.count);
-  options.knownDurable = knownDurable();
+  const auto known = knownDurable();
+  if (!known.ok()) return known.error();
+  options.knownDurable = *known;
   options.sync = config_.queue.sync;
-  auto describe = [this](const event::StreamKey& key) {
-    std::string description;
-    describing_.load()->withLedger([&](Ledger& ledger) {
-      if (const StreamState* stream = ledger.find(key)) description = stream->description;
-    });
-    return description;
-  };
-  auto writer = wal::QueueWriter::open(fs_, clock_, segments_, options, describe, recovery_);
+  auto writer = wal::QueueWriter::open(fs_, clock_, segments_, options,
+                                       [this](const auto& key) { return describe(key); },
+                                       recovery_);
   if (!writer.ok()) return writer.error();
   base::logInfo(describeRecovery(recovery_));
   log_ = std::make_unique<wal::CommitLog>(std::move(*writer), segments_, wal::CommitLog::Options{});
@@ -119,7 +126,45 @@ base::Status AggregatorApp::restoreLedger() {
 }
 
 base::Status AggregatorApp::startOutputs() {
+  beginning_ = std::make_unique<OutputBeginning>(
+      fs_, segments_, recovery_.queueId, recovery_.epoch,
+      [this](const auto& use) { intake_->withLedger(use); });
+  for (const auto& chosen : config_.outputs) LOGTAIL_TRY(startOutput(chosen));
+  Maintenance::Options options;
+  options.queueId = recovery_.queueId;
+  options.snapshotInterval = config_.snapshotInterval;
+  options.retain = config_.queue.retain;
+  maintenance_ = std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_,
+                                               outputs_, clock_);
   return {};
+}
+
+base::Status AggregatorApp::startOutput(const config::Chosen<outputs::OutputSettings>& chosen) {
+  outputs::OutputContext context;
+  context.id = chosen.id;
+  context.directory = outputDirectory(chosen.id);
+  context.queueId = recovery_.queueId;
+  context.files = &fs_;
+  context.clock = &clock_;
+  context.metrics = &metrics_;
+  auto output = outputTypes_.make(chosen, context);
+  if (!output.ok()) return {output.code(), "outputs." + chosen.id + ": " + output.message()};
+  outputs::RunnerContext running;
+  running.id = chosen.id;
+  running.directory = context.directory;
+  running.queueId = recovery_.queueId;
+  running.files = &fs_;
+  running.clock = &clock_;
+  running.queue = &segments_;
+  running.metrics = &metrics_;
+  running.memory = &outputsBudget_;
+  running.describe = [this](const event::StreamKey& key) { return describe(key); };
+  running.begin = [this](outputs::FirstStart from, const outputs::CountsMap& have) {
+    return beginning_->find(from, have);
+  };
+  outputs_.push_back(std::make_unique<outputs::OutputRunner>(std::move(running), *chosen.settings,
+                                                             std::move(*output)));
+  return outputs_.back()->start();
 }
 
 base::Status AggregatorApp::startReceiver() {
@@ -135,13 +180,13 @@ base::Status AggregatorApp::startReceiver() {
 }
 
 base::Status AggregatorApp::startHttp() {
-  http_ = std::make_unique<net::HttpServer>(net::HttpLimits{}, registry_);
+  http_ = std::make_unique<net::HttpServer>(net::HttpLimits{}, metrics_);
   live_.add("process", [] { return std::nullopt; });
   ready_.add("acknowledging", [this]() -> std::optional<std::string> {
     if (intake_->stopped()) return intake_->stopReason();
     return std::nullopt;
   });
-  net::addStandardEndpoints(*http_, registry_, live_, ready_);
+  net::addStandardEndpoints(*http_, metrics_, live_, ready_);
   http_->handle("GET", "/v1/audit", [this](const auto& request) { return answerAudit(request); });
   http_->handle("POST", "/v1/admin/forget-node",
                 [this](const auto& request) { return answerForget(request); });
@@ -155,90 +200,27 @@ base::Status AggregatorApp::startHttp() {
 void AggregatorApp::stop() {
   if (http_) http_->stop();
   if (receiver_) receiver_->stop(toMillis(config_.drainTimeout));
-  if (maintenance_.joinable()) {
-    {
-      const std::lock_guard lock(mutex_);
-      stopping_ = true;
-      wake_.notify_all();
-    }
-    maintenance_.join();
-  }
+  if (maintenance_) maintenance_->stop();
   const auto deadline = clock_.steady() + config_.drainTimeout;
-  for (const auto& output : outputs_) output->drain(deadline);
-  if (log_ && intake_ && !saveSnapshot())
+  for (const auto& output : outputs_) {
+    if (!output->drain(deadline)) {
+      base::logWarn("output " + output->id() + ": not everything is delivered; the next start goes on");
+    }
+  }
+  if (maintenance_ && !maintenance_->saveSnapshot())
     base::logWarn("ledger: no snapshot at the end; the next start replays");
-  if (log_) log_->stop();
   for (const auto& output : outputs_) output->stop();
+  if (log_) log_->stop();
+  maintenance_.reset();
+  callbacks_.clear();
+  outputs_.clear();
   receiver_.reset();
-}
-
-void AggregatorApp::maintain() {
-  std::unique_lock lock(mutex_);
-  while (!wake_.wait_for(lock, kMaintainEvery, [this] { return stopping_; })) {
-    lock.unlock();
-    maintainOnce();
-    lock.lock();
-  }
-}
-
-void AggregatorApp::maintainOnce() {
-  const bool full = log_->counts().full;
-  if (full || clock_.steady() >= nextSnapshot_) {
-    saveSnapshot();
-    nextSnapshot_ = clock_.steady() + config_.snapshotInterval;
-  }
-  applyRetention();
-  const int64_t before = clock_.wallNanos() - config_.queue.retain.count();
-  intake_->withLedger([&](Ledger& ledger) { ledger.forgetEnded(before); });
-}
-
-// The ledger as of its newest entry, once that entry is durable.
-bool AggregatorApp::saveSnapshot() {
-  uint64_t sequence = 0;
-  std::string bytes;
-  intake_->withLedger([&](Ledger& ledger) {
-    sequence = ledger.sequence();
-    if (sequence > store_->newest()) bytes = LedgerSnapshot::encode(ledger, recovery_.queueId);
-  });
-  if (bytes.empty()) return true;
-  segments_.waitAbove(sequence - 1, kSnapshotWait);
-  if (segments_.durableSequence() < sequence) return false;
-  const base::Status saved = store_->save(sequence, bytes);
-  if (!saved.ok()) base::logWarn("ledger: snapshot not written: " + saved.message());
-  return saved.ok();
-}
-
-uint64_t AggregatorApp::slowestCursor() {
-  uint64_t slowest = segments_.durableSequence();
-  for (const auto& output : outputs_) slowest = std::min(slowest, output->delivered());
-  return slowest;
-}
-
-void AggregatorApp::applyRetention() {
-  const bool full = log_->counts().full;
-  const int64_t keepFrom = clock_.wallNanos() - config_.queue.retain.count();
-  uint64_t old = 0;
-  for (const wal::SegmentInfo& info : segments_.snapshot().segments) {
-    if (!info.sealed || (info.newestNanos > keepFrom && !full)) break;
-    old = info.lastSequence;
-  }
-  if (full) {
-    for (const auto& output : outputs_) output->makeRoom(old);
-  }
-  const uint64_t through = std::min({old, slowestCursor(), store_->covered()});
-  if (through == 0) return;
-  log_->run([through](wal::QueueWriter& writer) {
-    const auto removed = writer.removeThrough(through);
-    if (!removed.ok()) base::logWarn("queue: retention: " + removed.message());
-  });
 }
 
 AuditInput AggregatorApp::gatherAudit() {
   AuditInput input;
   // Outputs first: what they have by now is at or before where the ledger is then.
-  for (const auto& output : outputs_) {
-    input.outputs.push_back({output->id(), output->progress(), output->fromOldest()});
-  }
+  for (const auto& output : outputs_) input.outputs.push_back({output->id(), output->progress()});
   intake_->withLedger([&](Ledger& ledger) {
     input.sequence = ledger.sequence();
     ledger.forEach([&](const StreamState& stream) { input.streams.push_back(stream); });
@@ -246,7 +228,7 @@ AuditInput AggregatorApp::gatherAudit() {
     input.retired = ledger.retired();
     input.damagedRecords = ledger.damagedRecords();
   });
-  segments_.waitAbove(input.sequence == 0 ? 0 : input.sequence - 1, kSnapshotWait);
+  segments_.waitAbove(input.sequence == 0 ? 0 : input.sequence - 1, kDurableWait);
   input.lostAfterAck = recovery_.lostAfterAck + replayLost_;
   input.nowNanos = clock_.wallNanos();
   return input;
@@ -283,7 +265,7 @@ net::HttpResponse AggregatorApp::answerForget(const net::HttpRequest& request) {
 
 void AggregatorApp::addMetrics() {
   const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
-    callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
+    callbacks_.push_back(metrics_.gaugeCallback(name, help, {}, std::move(read)));
   };
   gauge("logtail_queue_used_bytes", "Of segment files.",
         [this] { return static_cast<double>(log_->counts().usedBytes); });
@@ -294,7 +276,7 @@ void AggregatorApp::addMetrics() {
   gauge("logtail_queue_waiting_bytes", "Appended, not durable yet.",
         [this] { return static_cast<double>(log_->counts().waitingBytes); });
   const auto counter = [&](const char* name, const char* help, auto member) {
-    callbacks_.push_back(registry_.counterCallback(name, help, {}, [this, member] {
+    callbacks_.push_back(metrics_.counterCallback(name, help, {}, [this, member] {
       return static_cast<double>(log_->counts().queue.*member);
     }));
   };
@@ -304,12 +286,17 @@ void AggregatorApp::addMetrics() {
   counter("logtail_queue_sync_failures_total", "Failed writes and syncs of segments.",
           &wal::QueueCounts::syncFailures);
   for (const auto& output : outputs_) {
-    callbacks_.push_back(registry_.gaugeCallback(
-        "logtail_output_lag_entries", "Durable entries an output has not delivered.",
-        {{"output", output->id()}}, [this, &output] {
-          const uint64_t durable = segments_.durableSequence();
-          return static_cast<double>(durable - std::min(durable, output->delivered()));
-        }));
+    const auto perOutput = [&](const char* name, const char* help, std::function<double()> read) {
+      callbacks_.push_back(
+          metrics_.gaugeCallback(name, help, {{"output", output->id()}}, std::move(read)));
+    };
+    perOutput("logtail_output_lag_entries", "Durable entries an output has not delivered.",
+              [this, runner = output.get()] {
+                const uint64_t durable = segments_.durableSequence();
+                return static_cast<double>(durable - std::min(durable, runner->delivered()));
+              });
+    perOutput("logtail_output_up", "0 while the output waits to try again.",
+              [runner = output.get()] { return runner->problem() ? 0.0 : 1.0; });
   }
 }
 

@@ -3,32 +3,32 @@
 //
 // Start: queue recovery -> ledger snapshot -> replay -> outputs -> receiver -> HTTP. Stop: receiver
 // -> queue (drain, mark) -> outputs (to the mark, bounded) -> snapshot. Owned by main; start() and
-// stop() are for main's thread. Its own thread does what time asks for: snapshots, retention,
-// forgetting ended streams. Failure: state of a newer version or a bad address ends start(); a full
+// stop() are for main's thread; Maintenance does what time asks for. Failure: state of a newer version or a bad address ends start(); a full
 // disk makes agents wait; a disk that cannot be trusted stops acknowledging and readiness, never
 // the process.
 
 #include <atomic>
-#include <condition_variable>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "aggregator/aggregator_config.h"
 #include "aggregator/audit.h"
 #include "aggregator/intake.h"
 #include "aggregator/ledger_store.h"
+#include "aggregator/maintenance.h"
+#include "aggregator/output_beginning.h"
 #include "aggregator/receiver.h"
-#include "aggregator/running_output.h"
 #include "common/net/standard_endpoints.h"
+#include "outputs/output_registry.h"
 
 namespace logtail::aggregator {
 
 class AggregatorApp {
  public:
-  AggregatorApp(AggregatorConfig config, base::FileSystem& fs, base::Clock& clock);
+  // `registry` makes the outputs.
+  AggregatorApp(AggregatorConfig config, const outputs::OutputRegistry& registry,
+                base::FileSystem& fs, base::Clock& clock);
   ~AggregatorApp();
 
   base::Status start();
@@ -38,16 +38,15 @@ class AggregatorApp {
   base::Status openQueue();
   base::Status restoreLedger();
   base::Status startOutputs();
+  base::Status startOutput(const config::Chosen<outputs::OutputSettings>& chosen);
+  std::string describe(const event::StreamKey& key);
   base::Status startReceiver();
   base::Status startHttp();
   void addMetrics();
-  uint64_t knownDurable();
-
-  void maintain();
-  void maintainOnce();
-  bool saveSnapshot();
-  void applyRetention();
-  uint64_t slowestCursor();
+  base::Result<uint64_t> knownDurable();
+  std::string outputDirectory(const std::string& id) const {
+    return config_.data.dir + "/outputs/" + id;
+  }
 
   AuditInput gatherAudit();
   net::HttpResponse answerAudit(const net::HttpRequest& request);
@@ -56,9 +55,11 @@ class AggregatorApp {
   const AggregatorConfig config_;
   base::FileSystem& fs_;
   base::Clock& clock_;
-  metrics::Registry registry_;
+  const outputs::OutputRegistry& outputTypes_;
+  metrics::Registry metrics_;
   IntakeMetrics intakeMetrics_;
-  base::MemoryBudget budget_;
+  base::MemoryBudget budget_;         // of ledger and receiver
+  base::MemoryBudget outputsBudget_;  // a share of its own: no side starves the other
   wal::SegmentList segments_;
   wal::RecoveryReport recovery_;
   Ledger ledger_;
@@ -67,19 +68,15 @@ class AggregatorApp {
   std::unique_ptr<wal::CommitLog> log_;
   std::unique_ptr<Intake> intake_;
   std::atomic<Intake*> describing_{nullptr};  // set once, before the first commit
-  std::vector<std::unique_ptr<RunningOutput>> outputs_;
+  std::unique_ptr<OutputBeginning> beginning_;
+  Maintenance::Outputs outputs_;
   std::unique_ptr<Receiver> receiver_;
+  std::unique_ptr<Maintenance> maintenance_;
   net::HealthChecks live_;
   net::HealthChecks ready_;
   std::vector<metrics::Registry::Callback> callbacks_;
   std::unique_ptr<net::HttpServer> http_;
   uint64_t replayLost_ = 0;  // entries below the durable mark that replay could not read
-
-  std::mutex mutex_;
-  std::condition_variable wake_;
-  bool stopping_ = false;
-  base::Nanos nextSnapshot_{};
-  std::thread maintenance_;
 };
 
 }  // namespace logtail::aggregator

@@ -2,13 +2,10 @@
 
 #include <unordered_map>
 
-#include "aggregator/ledger_replay.h"
-#include "common/wal/queue_reader.h"
+#include "aggregator/output_beginning.h"
 
 namespace logtail::aggregator {
 namespace {
-
-using ContentMap = std::unordered_map<event::StreamKey, Content, event::StreamKeyHash>;
 
 constexpr size_t kMaxLines = 200;  // of findings; a broken disk would list millions
 
@@ -26,45 +23,6 @@ std::string show(const Content& content) {
 
 void report(std::vector<std::string>& lines, std::string line) {
   if (lines.size() < kMaxLines) lines.push_back(std::move(line));
-}
-
-// The accepted blocks of a frame from unit `firstUnit` on.
-void countFrame(std::string_view payload, uint32_t firstUnit, ContentMap& into) {
-  const auto frame = wal::decodeFrame(payload);
-  if (!frame.ok()) return;
-  size_t verdict = 0;
-  uint32_t unitIndex = 0;
-  const base::Status walked =
-      wal::forEachUnit(frame->units, [&](std::string_view unit) -> base::Status {
-        const auto view = event::UnitView::parse(unit);
-        if (!view.ok()) return view.error();
-        for (const event::BlockHeader& block : view->blocks()) {
-          const size_t index = verdict++;
-          if (unitIndex < firstUnit || index >= frame->envelope.verdicts.size()) continue;
-          if (!wal::isAccepted(frame->envelope.verdicts[index])) continue;
-          into[block.stream].add({block.records, block.recordBytes, block.digest});
-        }
-        ++unitIndex;
-        return {};
-      });
-  (void)walked.ok();  // a unit that does not parse is one its output cannot deliver: it shows below
-}
-
-// What lies between an output's cursor and the ledger's position.
-ContentMap countInFlight(const std::optional<wal::Position>& position, uint64_t through,
-                         base::FileSystem& fs, const wal::SegmentList& queue) {
-  ContentMap inFlight;
-  const uint64_t from = position ? position->sequence : 1;
-  wal::QueueReader reader(fs, queue, from);
-  while (reader.nextSequence() <= through) {
-    const auto next = reader.next();
-    if (!next.ok() || *next == wal::QueueReader::Next::kWait) break;
-    const wal::EntryView& entry = reader.entry();
-    if (entry.header.kind != wal::EntryKind::kFrame || entry.header.sequence > through) continue;
-    const bool first = position && entry.header.sequence == position->sequence;
-    countFrame(entry.payload, first ? position->unit : 0, inFlight);
-  }
-  return inFlight;
 }
 
 Content toContent(const outputs::Tally& tally) {
@@ -121,27 +79,51 @@ void checkAgent(const StreamState& stream, const NodeState* node, Audit& audit) 
   }
 }
 
+void compare(const AuditedOutput& output, const std::string& who, const Content& accepted,
+             const Content& have, Audit& audit) {
+  if (have == accepted) return;
+  report(audit.unaccounted, "output " + output.id + ": " + who + ": the ledger accepted " +
+                                show(accepted) + "; delivered, skipped and under way " +
+                                show(have));
+}
+
+// What the output did with each stream, and what lies between its cursor and the ledger's position.
+ContentMap countAll(const AuditInput& input, const AuditedOutput& output, base::FileSystem& fs,
+                    const wal::SegmentList& queue, OutputAudit& result) {
+  ContentMap all = countFrames(output.progress.position, input.sequence, fs, queue);
+  for (const auto& [key, content] : all) result.inFlight.add(content);
+  for (const auto& [key, counts] : output.progress.streams) {
+    for (const outputs::Tally& tally : counts.tallies) all[key].add(toContent(tally));
+    result.delivered += counts;
+  }
+  return all;
+}
+
 void checkOutput(const AuditInput& input, const AuditedOutput& output, base::FileSystem& fs,
                  const wal::SegmentList& queue, Audit& audit) {
   OutputAudit result;
   result.id = output.id;
-  result.position = output.progress.position ? output.progress.position->sequence : 0;
-  const ContentMap inFlight = countInFlight(output.progress.position, input.sequence, fs, queue);
-  for (const auto& [key, content] : inFlight) result.inFlight.add(content);
-  for (const StreamState& stream : input.streams) {
-    Content have;
-    if (const auto at = output.progress.streams.find(stream.key);
-        at != output.progress.streams.end()) {
-      for (const outputs::Tally& tally : at->second.tallies) have.add(toContent(tally));
-      result.delivered += at->second;
-    }
-    if (const auto at = inFlight.find(stream.key); at != inFlight.end()) have.add(at->second);
-    if (output.fromOldest && have != stream.totals.content) {
-      report(audit.unaccounted, "output " + output.id + ": " + nameOf(stream) +
-                                    ": the ledger accepted " + show(stream.totals.content) +
-                                    "; delivered and under way " + show(have));
-    }
+  if (!output.progress.position) {
+    report(audit.incomplete, "output " + output.id + " has not begun");
+    audit.outputs.push_back(std::move(result));
+    return;
   }
+  result.position = output.progress.position->sequence;
+  ContentMap all = countAll(input, output, fs, queue, result);
+  for (const StreamState& stream : input.streams) {
+    const auto at = all.find(stream.key);
+    compare(output, nameOf(stream), stream.totals.content, at == all.end() ? Content{} : at->second,
+            audit);
+    if (at != all.end()) all.erase(at);
+  }
+  // Of the streams that the ledger let go, the sums are compared.
+  Content forgotten;
+  for (const auto& [key, content] : all) forgotten.add(content);
+  for (const outputs::Tally& tally : output.progress.forgotten.tallies) {
+    forgotten.add(toContent(tally));
+  }
+  result.delivered += output.progress.forgotten;
+  compare(output, "forgotten streams", input.retired.content, forgotten, audit);
   if (result.inFlight.records > 0) {
     report(audit.incomplete, "output " + output.id + ": " +
                                  std::to_string(result.inFlight.records) + " records under way");

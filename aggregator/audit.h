@@ -21,7 +21,6 @@ namespace logtail::aggregator {
 struct AuditedOutput {
   std::string id;
   outputs::Progress progress;
-  bool fromOldest = true;  // else what it never saw cannot be told from what it lost
 };
 
 // What the audit looks at, taken at one moment.

@@ -27,7 +27,7 @@ sigset_t blockSignals() {
   return signals;
 }
 
-int run(const aggregator::AggregatorConfig& config) {
+int run(const aggregator::AggregatorConfig& config, const outputs::OutputRegistry& registry) {
   const sigset_t signals = blockSignals();
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -36,7 +36,7 @@ int run(const aggregator::AggregatorConfig& config) {
       base::logWarn("aggregator: cannot raise RLIMIT_NOFILE");
   }
   ::mallopt(M_ARENA_MAX, 4);
-  aggregator::AggregatorApp app(config, base::posixFileSystem(), base::systemClock());
+  aggregator::AggregatorApp app(config, registry, base::posixFileSystem(), base::systemClock());
   const base::Status started = app.start();
   if (!started.ok()) {
     std::fprintf(stderr, "logtail-aggregator: %s\n", started.message().c_str());
@@ -59,7 +59,8 @@ int main(int argc, char** argv) {
   cli.add_flag("--print-config-docs", printDocs, "print the configuration's documentation");
   CLI::App* validate = cli.add_subcommand("validate", "check the configuration and exit");
   CLI11_PARSE(cli, argc, argv);
-  const auto table = logtail::aggregator::aggregatorTable(logtail::aggregator::outputTypes());
+  const logtail::outputs::OutputRegistry registry = logtail::aggregator::outputTypes();
+  const auto table = logtail::aggregator::aggregatorTable(registry.types());
   if (printDocs) {
     std::fputs(logtail::config::documentation(*table.spec()).c_str(), stdout);
     return 0;
@@ -73,5 +74,5 @@ int main(int argc, char** argv) {
     std::printf("%s: ok\n", path.c_str());
     return 0;
   }
-  return run(*config);
+  return run(*config, registry);
 }

@@ -1,11 +1,10 @@
 #pragma once
 // The table of output types: what `outputs:` may name, and how each is made.
 
-#include "common/config/table.h"
-#include "outputs/settings.h"
+#include "outputs/output_registry.h"
 
 namespace logtail::aggregator {
 
-config::Variants<outputs::OutputSettings> outputTypes();
+outputs::OutputRegistry outputTypes();
 
 }  // namespace logtail::aggregator

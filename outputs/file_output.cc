@@ -4,6 +4,7 @@
 
 #include "common/base/checksum.h"
 #include "common/base/log.h"
+#include "outputs/queue_cursor.h"
 
 namespace logtail::outputs {
 
@@ -76,6 +77,7 @@ Status FileOutput::start() {
   metrics_.removedFiles.add(files.removedFiles);
   if (!recovered.ok()) return recovered;
   state->announced.clear();
+  startOverForQueue(context_.queueId, context_.id, *state);
   LOGTAIL_TRY(manifest_.begin(*state));
   metrics_.damagedRegions.add(manifest.damagedRegions);
   metrics_.tornBytes.add(manifest.tornBytes);

@@ -34,6 +34,7 @@ class FileOutput final : public Output {
   void drain() override;
   void stop() override;
   void forget(const std::vector<event::StreamKey>& streams) override;
+  uint64_t memoryBytes() const override { return settings_.buffer.count; }
 
   // For tests.
   const FileTargets& targets() const { return targets_; }

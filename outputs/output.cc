@@ -22,9 +22,6 @@ void Delivery::fire(Outcome outcome) {
 void Delivery::delivered(std::vector<std::pair<event::StreamKey, Tally>> written) {
   fire({Outcome::Kind::kDelivered, {}, std::move(written)});
 }
-void Delivery::rejected(std::string reason) {
-  fire({Outcome::Kind::kRejected, std::move(reason), {}});
-}
 void Delivery::retry(std::string reason) {
   fire({Outcome::Kind::kRetry, std::move(reason), {}});
 }

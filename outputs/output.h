@@ -25,8 +25,7 @@ namespace logtail::outputs {
 struct Outcome {
   enum class Kind : uint8_t {
     kDelivered,  // the destination holds it for good
-    kRejected,   // the destination never will take it; goes to the dead-letter file
-    kRetry,      // neither: start() and read again from the cursor
+    kRetry,      // it does not, or nobody knows: start() and read again from the cursor
   };
   Kind kind = Kind::kRetry;
   std::string reason;
@@ -45,7 +44,6 @@ class Delivery {
   ~Delivery();
 
   void delivered(std::vector<std::pair<event::StreamKey, Tally>> written = {});
-  void rejected(std::string reason);
   void retry(std::string reason);
 
  private:
@@ -53,17 +51,12 @@ class Delivery {
   Fire fire_;
 };
 
-struct OutputHealth {
-  bool ok = true;
-  std::string reason;  // for a person, when not ok
-};
-
 class Output {
  public:
   virtual ~Output() = default;
 
   // Recovers its state; called before the first batch and again after every retry, when no delivery
-  // is unfinished. kTooNew and kFixInput end the output, anything else is tried again.
+  // is unfinished. kTooNew ends the output, anything else is tried again.
   virtual base::Status start() = 0;
   // The cursor it keeps itself, atomically with what it writes; nullptr: the runner keeps one, and
   // a crash may repeat what was not yet stored there. Lives as long as the output.
@@ -75,7 +68,10 @@ class Output {
   virtual void drain() {}
   // Lets go: afterwards every delivery has fired. start() may follow.
   virtual void stop() = 0;
+  // The ledger forgot these streams; all they had is delivered. For an own cursor.
   virtual void forget(const std::vector<event::StreamKey>& streams) { (void)streams; }
+  // What it takes at most beyond the batches it holds; reserved before it is started.
+  virtual uint64_t memoryBytes() const { return 0; }
 };
 
 // What every output is made with; all of it outlives the output.
@@ -85,6 +81,7 @@ struct OutputContext {
   base::FileSystem* files = nullptr;
   base::Clock* clock = nullptr;
   metrics::Registry* metrics = nullptr;
+  uint64_t queueId = 0;  // a cursor of another queue does not count
 };
 
 }  // namespace logtail::outputs

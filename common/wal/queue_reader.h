@@ -40,6 +40,7 @@ class QueueReader {
   const EntryView& entry() const;
 
   uint64_t nextSequence() const { return expected_; }
+  uint64_t segment() const { return info_.header.segment; }  // number, of the entry's segment
   void seek(uint64_t sequence);
   const ReaderCounts& counts() const { return counts_; }
 
