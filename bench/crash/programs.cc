@@ -92,8 +92,9 @@ Status Programs::writeConfigs() {
                    "listen: \"" + loopback(wirePort_) + "\"\nhttp: {listen: \"" +
                        loopback(aggregatorPort_) + "\"}\ndata: {dir: \"" + directory_ +
                        "/data\"}\nqueue: {size: 4GiB, retain: 0s}\noutputs:\n  files: {type: file, "
-                       "path: \"" +
-                       results() + "/{namespace}/{pod}/{container}.log\"" + more + "}\n");
+                       "directory: \"" +
+                       results() + "\", path: \"{namespace}/{pod}/{container}.log\"" + more +
+                       "}\n");
 }
 
 Status Programs::start(Target target) {
