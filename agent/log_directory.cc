@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -15,6 +16,7 @@
 namespace logtail::agent {
 namespace {
 
+constexpr int kListings = 8;      // of a directory that changes under them
 constexpr size_t kMaxNumber = 4;  // digits of logrotate's suffix; dates have more
 
 struct CloseDirectory {
@@ -63,10 +65,36 @@ bool older(const ListedLogFile& a, const ListedLogFile& b) {
          std::tuple(key(b), std::string_view(b.timestamp), b.kind, b.modifiedNanos);
 }
 
-}  // namespace
+// Whether a listing is all of one moment. Renames and removals under a running readdir may hide a
+// file under both of its names; a change moves the directory's time, whose clock ticks coarsely.
+class Steadiness {
+ public:
+  explicit Steadiness(int fd) : fd_(fd), before_(modified()) {}
+  // `gone`: a name was listed whose file was not there any more.
+  bool isSteady(bool gone) const {
+    timespec now{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    const int64_t after = modified();
+    return !gone && after == before_ && nanos(now) - after > kTick;
+  }
 
-base::Result<std::vector<ListedLogFile>> listLogDirectory(const std::string& directory,
-                                                          uint32_t restart) {
+ private:
+  static constexpr int64_t kTick = 20'000'000;
+  static int64_t nanos(const timespec& t) { return t.tv_sec * 1'000'000'000LL + t.tv_nsec; }
+  int64_t modified() const {
+    struct stat st;
+    return ::fstat(fd_, &st) == 0 ? nanos(st.st_mtim) : 0;
+  }
+  const int fd_;
+  const int64_t before_;
+};
+
+struct Listing {
+  std::vector<ListedLogFile> files;
+  bool isSteady = false;
+};
+
+base::Result<Listing> listOnce(const std::string& directory, uint32_t restart) {
   const int fd = ::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
   if (fd < 0 && (errno == ENOTDIR || errno == ELOOP)) {
     return base::Error{base::Errc::kFixInput, directory + ": no directory"};
@@ -79,13 +107,16 @@ base::Result<std::vector<ListedLogFile>> listLogDirectory(const std::string& dir
     return base::errnoError(failed, "list " + directory);
   }
   const std::string stem = std::to_string(restart) + ".log";
+  const Steadiness steadiness(fd);
   std::vector<ListedLogFile> files;
+  bool gone = false;
   errno = 0;
   while (const dirent* entry = ::readdir(opened.get())) {
     auto file = classify(entry->d_name, stem);
     struct stat st;
-    if (file && ::fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        S_ISREG(st.st_mode)) {
+    const bool found = file && ::fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    gone = gone || (file && !found);
+    if (found && S_ISREG(st.st_mode)) {
       file->path = directory + "/" + entry->d_name;
       file->inode = st.st_ino;
       file->size = static_cast<uint64_t>(st.st_size);
@@ -95,6 +126,29 @@ base::Result<std::vector<ListedLogFile>> listLogDirectory(const std::string& dir
     errno = 0;
   }
   if (errno != 0) return base::errnoError(errno, "list " + directory);
+  return Listing{std::move(files), steadiness.isSteady(gone)};
+}
+
+bool sameNames(const std::vector<ListedLogFile>& a, const std::vector<ListedLogFile>& b) {
+  return std::is_permutation(
+      a.begin(), a.end(), b.begin(), b.end(),
+      [](const auto& x, const auto& y) { return x.inode == y.inode && x.path == y.path; });
+}
+
+}  // namespace
+
+base::Result<std::vector<ListedLogFile>> listLogDirectory(const std::string& directory,
+                                                          uint32_t restart) {
+  auto listing = listOnce(directory, restart);
+  if (!listing.ok()) return listing.error();
+  for (int tries = 1; !listing->isSteady && tries < kListings; ++tries) {
+    auto again = listOnce(directory, restart);
+    if (!again.ok()) return again.error();
+    const bool same = sameNames(listing->files, again->files);
+    listing = std::move(again);
+    if (same) break;
+  }
+  std::vector<ListedLogFile> files = std::move(listing->files);
   std::sort(files.begin(), files.end(), older);
   // A rotated file and its copy are there side by side for a moment: then the copy comes second.
   const auto end = std::unique(files.begin(), files.end(), [](const auto& a, const auto& b) {

@@ -138,7 +138,8 @@ class StreamTailer {
   void forgetFinished();
 
   // stream_tailer_files.cc
-  void open(const ListedLogFile& listed, size_t position, TailContext& context);
+  bool openListed(bool lastTry, TailContext& context);
+  bool open(const ListedLogFile& listed, size_t position, TailContext& context);
   bool isCopyOfKnown(const ListedLogFile& listed, const LogFile& file) const;
   std::vector<FoundFile> describeFiles(TailContext& context) const;
   void rebuildOpenRecord(event::Channel channel, TailContext& context);

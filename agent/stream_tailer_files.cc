@@ -4,10 +4,12 @@
 
 #include "agent/fingerprint.h"
 #include "agent/stream_tailer.h"
+#include "common/base/log.h"
 
 namespace logtail::agent {
 namespace {
 
+constexpr int kRefreshes = 8;
 constexpr size_t kFirstLine = 128;  // bytes that hold a CRI line's time
 
 int64_t firstTime(LogFile& file) {
@@ -33,48 +35,68 @@ bool holds(LogFile& file, uint64_t to, uint64_t hash) {
 }  // namespace
 
 void StreamTailer::refresh(TailContext& context) {
+  // A file that went between listing and opening is there under another name: compressed, renamed.
+  // It is looked for at once, so that it keeps its place among the others.
+  for (int tries = 1; !openListed(tries == kRefreshes, context); ++tries) {
+  }
+}
+
+// False when a listed file was not there any more; what comes behind it was then not opened, unless
+// this is the last try.
+bool StreamTailer::openListed(bool lastTry, TailContext& context) {
   const auto listed = listLogDirectory(directory_, description_.restart);
-  if (!listed.ok()) return;  // the directory is gone: the files held are all there is
-  size_t position = 0;       // behind the generation that the last listed file belongs to
-  for (const ListedLogFile& file : *listed) {
-    const auto known = std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) {
+  if (!listed.ok()) return true;  // the directory is gone: the files held are all there is
+  const auto known = [&](const ListedLogFile& file) {
+    return std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) {
       return g.file != nullptr && g.file->inode() == file.inode;
     });
-    if (known != generations_.end()) {
-      known->path = file.path;
-      position = static_cast<size_t>(known - generations_.begin()) + 1;
+  };
+  for (size_t i = 0; i < listed->size(); ++i) {
+    const ListedLogFile& file = (*listed)[i];
+    if (const auto at = known(file); at != generations_.end()) {
+      at->path = file.path;
       continue;
     }
     if (std::find(ignoredInodes_.begin(), ignoredInodes_.end(), file.inode) !=
         ignoredInodes_.end()) {
       continue;
     }
-    const size_t before = generations_.size();
-    open(file, position, context);
-    if (generations_.size() > before) ++position;
+    // Before the next one that is listed and known; behind all that are held and listed no more,
+    // which rotation took first.
+    auto next = generations_.end();
+    for (size_t j = i + 1; j < listed->size() && next == generations_.end(); ++j) {
+      next = known((*listed)[j]);
+    }
+    const auto position = static_cast<size_t>(next - generations_.begin());
+    if (!open(file, position, context) && !lastTry) return false;
   }
   std::erase_if(ignoredInodes_, [&](uint64_t inode) {
     return std::none_of(listed->begin(), listed->end(),
                         [&](const ListedLogFile& file) { return file.inode == inode; });
   });
+  return true;
 }
 
-void StreamTailer::open(const ListedLogFile& listed, size_t position, TailContext& context) {
+// False when the file is not there under this name any more.
+bool StreamTailer::open(const ListedLogFile& listed, size_t position, TailContext& context) {
   // A compressed copy of a file that is held is recognised by its name before it is opened.
   const bool copy = std::any_of(generations_.begin(), generations_.end(),
                                 [&](const auto& g) { return g.path + ".gz" == listed.path; });
   if (copy) {
     ignoredInodes_.push_back(listed.inode);
-    return;
+    return true;
   }
   auto file = LogFile::open(listed.path);
   if (!file.ok()) {
-    if (file.code() != base::Errc::kNotFound) ++context.counts.unreadableFiles;
-    return;
+    if (file.code() == base::Errc::kNotFound) return false;
+    ++context.counts.unreadableFiles;
+    return true;
   }
-  if (planned_ && isCopyOfKnown(listed, **file)) {
+  // Rotated meanwhile: this name is another file's now.
+  if ((*file)->inode() != listed.inode) return false;
+  if (isCopyOfKnown(listed, **file)) {
     ignoredInodes_.push_back(listed.inode);
-    return;
+    return true;
   }
   Generation generation;
   generation.file = std::move(*file);
@@ -84,11 +106,13 @@ void StreamTailer::open(const ListedLogFile& listed, size_t position, TailContex
     if (position < generations_.size()) {
       generation.flags = event::kBlockLate;
       ++context.counts.lateGenerations;
+      base::logWarn("agent: " + listed.path + " is older than files that were read already");
     }
   }
   generations_.insert(generations_.begin() + static_cast<ptrdiff_t>(position),
                       std::move(generation));
   if (planned_) reading_ = std::min(reading_, position);
+  return true;
 }
 
 bool StreamTailer::isCopyOfKnown(const ListedLogFile& listed, const LogFile& file) const {
@@ -96,9 +120,15 @@ bool StreamTailer::isCopyOfKnown(const ListedLogFile& listed, const LogFile& fil
   const auto print = fingerprint(const_cast<LogFile&>(file), true);
   if (!print.ok() || !print->has_value()) return false;
   const auto same = [&](const event::GenerationId& id) { return id.fingerprint == **print; };
+  // One that nobody has read yet has no name, but its bytes: a copy is only made of a final file.
+  const auto holdsSame = [&](const Generation& g) {
+    if (g.id) return same(*g.id);
+    if (g.file == nullptr) return false;
+    const auto held = fingerprint(*g.file, true);
+    return held.ok() && *held == *print;
+  };
   return std::any_of(past_.begin(), past_.end(), same) ||
-         std::any_of(generations_.begin(), generations_.end(),
-                     [&](const auto& g) { return g.id && same(*g.id); });
+         std::any_of(generations_.begin(), generations_.end(), holdsSame);
 }
 
 std::vector<FoundFile> StreamTailer::describeFiles(TailContext& context) const {
@@ -144,7 +174,11 @@ void StreamTailer::plan(const event::Resume& resume, const event::Resume* doubtf
     if (doubtful != nullptr && p.id) {
       if (const auto* acked = doubtful->find(*p.id)) generation.doubtTo = acked->to;
     }
-    if (p.late) ++context.counts.lateGenerations;
+    if (p.late) {
+      ++context.counts.lateGenerations;
+      base::logWarn("agent: " + generation.path + " is older than what was read of " +
+                    description_.pod);
+    }
     if (p.tailLost == event::LossReason::kTruncated) ++context.counts.truncations;
     generations_.push_back(std::move(generation));
   }
