@@ -28,7 +28,7 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
   stream->tailer->refresh(context_);
   const bool asConfigured = firstEver && stream->presentAtStart;
   stream->tailer->plan(resume, doubtful, asConfigured ? options_.startAt : StartAt::kHead,
-                       context_);
+                       disk_.copiesOf(key), context_);
   schedule_.enqueue(*stream);
   work();
 }
@@ -58,6 +58,16 @@ void TailWorker::Impl::drain(std::function<void()> done) {
   drained_ = std::move(done);
   lookAtEverything();
   work();
+}
+
+void TailWorker::Impl::keepRest(const std::function<void()>& done) {
+  scanContainers();
+  disk_.keepAll(*streams_, context_);
+  done();
+}
+
+void TailWorker::Impl::forbidden(const event::StreamKey& key) {
+  if (FollowedStream* stream = streams_->find(key)) endStream(*stream);
 }
 
 void TailWorker::Impl::collectStats(
@@ -108,6 +118,7 @@ void TailWorker::Impl::turn(FollowedStream& stream) {
   schedule_.spent(tailCounts_.readBytes - before);
   if (turn != Turn::kIdle) schedule_.enqueue(stream);
   schedule_.wakeAt(stream, stream.tailer->wakeAt());
+  if (stream.tailer->done()) endStream(stream);
 }
 
 void TailWorker::Impl::afterWork() {
@@ -119,6 +130,7 @@ void TailWorker::Impl::afterWork() {
   uv_idle_stop(&idle_);
   // Nothing is dirty: what there is goes out at once.
   if (!handover_.blocked()) handover_.seal();
+  counts_.memoryShort.store(handover_.wantsMemory(), std::memory_order_relaxed);
   if (handover_.wantsMemory()) wakeBy(clock_.steady() + kMemoryRetry);
   if (drained_ && schedule_.empty() && !handover_.blocked()) {
     finished_ = true;
@@ -183,6 +195,14 @@ void TailWorker::resume(const event::StreamKey& key, event::Resume resume,
 
 void TailWorker::acknowledged(std::vector<event::BlockHeader> blocks) {
   impl_->post([this, blocks = std::move(blocks)] { impl_->acknowledged(blocks); });
+}
+
+void TailWorker::keepRest(std::function<void()> done) {
+  impl_->post([this, done = std::move(done)] { impl_->keepRest(done); });
+}
+
+void TailWorker::forbidden(const event::StreamKey& key) {
+  impl_->post([this, key] { impl_->forbidden(key); });
 }
 
 void TailWorker::room() {

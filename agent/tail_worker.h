@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agent/disk_keeper.h"
 #include "agent/stream_tailer.h"
 #include "agent/tail_worker_counts.h"
 #include "agent/unit_sink.h"
@@ -39,6 +40,10 @@ struct TailWorkerOptions {
   base::Nanos safetyScan = std::chrono::seconds(30);
   uint64_t readBytesPerSecond = 0;  // 0: no cap
   uint32_t configEpoch = 1;
+  DiskOptions disk;
+  // What the checkpoint knows and is not at its end: streams whose containers went while nobody was
+  // looking must be told as lost, and ended.
+  std::vector<event::StreamDescription> knownStreams;
 };
 
 class TailWorker {
@@ -49,10 +54,14 @@ class TailWorker {
   TailWorker(const TailWorker&) = delete;
   TailWorker& operator=(const TailWorker&) = delete;
 
+  // kTooNew when the spool has a copy of a newer version.
   base::Status start();
   // Reads what is there now to its end, hands the last unit on, then calls `done` on the worker's
   // thread and reads no more.
   void drain(std::function<void()> done);
+  // Something is not acknowledged: copies what would not be there at the next start to the spool,
+  // then calls `done` on the worker's thread.
+  void keepRest(std::function<void()> done);
   void stop();
 
   // The ledger's answer to UnitSink::announce(). `firstEver`: this node is new to agent and
@@ -61,6 +70,8 @@ class TailWorker {
               std::optional<event::Resume> doubtful, bool firstEver);
   void acknowledged(std::vector<event::BlockHeader> blocks);
   void room();
+  // The stream belongs to another node: it is not followed any more.
+  void forbidden(const event::StreamKey& key);
   // A new life: forgets every position, then calls `done` on the worker's thread. The streams stay
   // announced.
   void reset(std::function<void()> done);

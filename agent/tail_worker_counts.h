@@ -24,6 +24,15 @@ struct TailWorkerCounts {
   std::atomic<uint64_t> overflows{0};
   std::atomic<uint64_t> unwatchedDirectories{0};
   std::atomic<uint64_t> blocked{0};
+  std::atomic<uint64_t> givenUpBytes{0};
+
+  // --- as they are now ---
+  std::atomic<uint64_t> spoolBytes{0};
+  std::atomic<uint64_t> heldDeletedBytes{0};
+  std::atomic<uint64_t> scannedDirectories{0};  // for want of watches
+  std::atomic<bool> spoolFailing{false};        // the last copy could not be made
+  std::atomic<bool> diskLow{false};             // the last look had to give something up
+  std::atomic<bool> memoryShort{false};         // reading waits for memory
 };
 
 }  // namespace logtail::agent

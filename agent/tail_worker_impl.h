@@ -5,13 +5,17 @@
 #include <uv.h>
 
 #include "agent/container_directory.h"
+#include "agent/disk_keeper.h"
 #include "agent/event_loop.h"
+#include "agent/gzip_log_file.h"
 #include "agent/read_schedule.h"
 #include "agent/stream_registry.h"
 #include "agent/tail_worker.h"
 #include "agent/unit_handover.h"
 
 namespace logtail::agent {
+
+inline constexpr size_t kInflaters = 4;  // compressed files that are read at a time
 
 class TailWorker::Impl final : public WatchEvents {
  public:
@@ -24,18 +28,20 @@ class TailWorker::Impl final : public WatchEvents {
         schedule_(options_.readBytesPerSecond),
         slab_(std::make_unique_for_overwrite<char[]>(options_.slabBytes)),
         containers_(options_.logRoot + "/containers"),
+        disk_(options_.disk, options_.logRoot, {options_.index, options_.workers}, budget_,
+              counts_),
+        inflaters_(kInflaters),
         context_{handover_.writer(),
                  {slab_.get(), options_.slabBytes},
                  clock_,
                  tailCounts_,
                  options_.configEpoch,
                  options_.grace,
+                 &inflaters_,
                  [](void* self) { return static_cast<Impl*>(self)->handover_.seal(); },
                  this} {}
 
-  base::Status start() {
-    return loop_.start([this] { open(); });
-  }
+  base::Status start();
 
   void stop() {
     loop_.stop([this] { close(); });
@@ -56,6 +62,8 @@ class TailWorker::Impl final : public WatchEvents {
   void unblock();
   void reset(const std::function<void()>& done);
   void drain(std::function<void()> done);
+  void keepRest(const std::function<void()>& done);
+  void forbidden(const event::StreamKey& key);
   void collectStats(const std::function<void(std::vector<wire::StreamStats>)>& use);
 
   const TailWorkerCounts& counts() const { return counts_; }
@@ -67,7 +75,8 @@ class TailWorker::Impl final : public WatchEvents {
   void lookAtEverything();
   void scanContainers();
   event::StreamDescription describe(const ContainerLog& log) const;
-  void add(const ContainerLog& log);
+  FollowedStream* add(event::StreamDescription description, const std::string& directory);
+  void addKnown(std::vector<event::StreamDescription>& known);
   void markGone(const ContainerLog& log);
   void endStream(FollowedStream& stream);
   void work();
@@ -75,6 +84,7 @@ class TailWorker::Impl final : public WatchEvents {
   void afterWork();
   void wake();
   void wakeBy(base::Nanos when);
+  void lookAtDisk();
   void publishCounts();
 
   const TailWorkerOptions options_;
@@ -90,12 +100,17 @@ class TailWorker::Impl final : public WatchEvents {
   TailCounts tailCounts_;
   parsers::CriTimeCache timeCache_;
   ContainerDirectory containers_;
+  DiskKeeper disk_;
+  InflaterPool inflaters_;
   TailContext context_;
   std::unique_ptr<InotifyWatcher> watcher_;  // from open() to close()
   std::unique_ptr<StreamRegistry> streams_;  // the same
   uv_timer_t wakeTimer_{};
   uv_timer_t scanTimer_{};
+  uv_timer_t diskTimer_{};
   uv_idle_t idle_{};
+  std::vector<event::StreamDescription> spooledStreams_;  // until the first scan
+  std::vector<event::StreamDescription> knownStreams_;    // until a scan found any container
   std::optional<base::Nanos> wakeAt_;
   bool containersDirty_ = false;
   bool rootWatched_ = false;

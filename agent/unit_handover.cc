@@ -61,6 +61,9 @@ void UnitHandover::count(const event::BlockHeader& block) {
   counts_.records.fetch_add(block.records, std::memory_order_relaxed);
   counts_.recordBytes.fetch_add(block.recordBytes, std::memory_order_relaxed);
   counts_.lostBytes.fetch_add(block.lostBytes, std::memory_order_relaxed);
+  if (block.lossReason == event::LossReason::kGivenUp) {
+    counts_.givenUpBytes.fetch_add(block.lostBytes, std::memory_order_relaxed);
+  }
   for (const event::DropCount& drop : block.drops) {
     counts_.dropRecords.fetch_add(drop.records, std::memory_order_relaxed);
     counts_.dropBytes.fetch_add(drop.bytes, std::memory_order_relaxed);
