@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <future>
 
 #include "common/base/log.h"
@@ -11,6 +12,7 @@ namespace logtail::agent {
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+constexpr base::Nanos kLastWord = std::chrono::milliseconds(200);  // to the aggregator, at least
 
 std::string hostName() {
   char name[256] = {};
@@ -43,6 +45,9 @@ TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
   options.grace = config.logs.rotationGrace;
   options.safetyScan = config.logs.safetyScan;
   options.readBytesPerSecond = config.logs.readRate.count;
+  options.disk.spoolDirectory = config.state.dir + "/spool";
+  // Each worker looks after its own share of the streams, and of what they may keep.
+  options.disk.limits = {config.disk.max.count / config.workers, config.disk.minFree};
   return options;
 }
 
@@ -71,8 +76,11 @@ base::Status AgentApp::start() {
   LOGTAIL_TRY(checkpoints_.load());
   shipper_ = std::make_unique<Shipper>(shipperOptions(config_), checkpoints_, clock_, *this);
   for (unsigned i = 0; i < config_.workers; ++i) {
+    TailWorkerOptions options = workerOptions(config_, i);
+    options.knownStreams = knownStreams();
+    options.disk.files = &fs_;
     workers_.push_back(
-        std::make_unique<TailWorker>(workerOptions(config_, i), *shipper_, budget_, clock_));
+        std::make_unique<TailWorker>(std::move(options), *shipper_, budget_, clock_));
   }
   addMetrics();
   LOGTAIL_TRY(startHttp());
@@ -82,25 +90,52 @@ base::Status AgentApp::start() {
   return {};
 }
 
-void AgentApp::drainWorkers() {
+// Those that are acknowledged in part: each worker follows what it finds of its share.
+std::vector<event::StreamDescription> AgentApp::knownStreams() const {
+  std::vector<event::StreamDescription> known;
+  checkpoints_.forEach([&](const event::StreamKey& key, const CheckpointStore::Entry& entry) {
+    if (entry.ended || entry.queueId == 0) return;
+    auto description = event::decodeStreamDescription(entry.description);
+    // Of another node's name or cluster's: not this agent's to end.
+    if (description.ok() && description->key() == key && description->node == config_.node) {
+      known.push_back(std::move(*description));
+    }
+  });
+  return known;
+}
+
+void AgentApp::drainWorkers(Deadline deadline) {
   std::vector<std::future<void>> drained;
   for (const auto& worker : workers_) {
     auto done = std::make_shared<std::promise<void>>();
     drained.push_back(done->get_future());
     worker->drain([done] { done->set_value(); });
   }
-  const auto deadline = std::chrono::steady_clock::now() + config_.drainTimeout;
   for (auto& worker : drained) worker.wait_until(deadline);
 }
 
+void AgentApp::keepRest() {
+  std::vector<std::future<void>> kept;
+  for (const auto& worker : workers_) {
+    auto done = std::make_shared<std::promise<void>>();
+    kept.push_back(done->get_future());
+    worker->keepRest([done] { done->set_value(); });
+  }
+  for (auto& worker : kept) worker.wait();
+}
+
 bool AgentApp::drainAndStop() {
-  drainWorkers();
+  const Deadline deadline = std::chrono::steady_clock::now() + config_.drainTimeout;
+  drainWorkers(deadline);
   auto done = std::make_shared<std::promise<bool>>();
   std::future<bool> complete = done->get_future();
-  shipper_->drain(config_.drainTimeout, [done](bool all) { done->set_value(all); });
+  const auto left = std::max<base::Nanos>(deadline - std::chrono::steady_clock::now(), kLastWord);
+  shipper_->drain(left, [done](bool all) { done->set_value(all); });
   const bool all = complete.get();
-  if (!all)
+  if (!all) {
     base::logWarn("agent: stopped before everything was acknowledged; the next start goes on");
+    keepRest();
+  }
   http_->stop();
   for (const auto& worker : workers_) worker->stop();
   shipper_->stop();
@@ -138,6 +173,7 @@ void AgentApp::onForbidden(const event::StreamKey& key) {
   if (forbiddenStreams_.fetch_add(1) == 0) {
     base::logError("agent: stream " + toString(key) + " belongs to another node at the aggregator");
   }
+  workerOf(key).forbidden(key);
 }
 
 void AgentApp::onRoom() {
@@ -186,55 +222,6 @@ base::Status AgentApp::startHttp() {
   LOGTAIL_TRY(http_->start(address->host, address->port));
   base::logInfo("agent: http on port " + std::to_string(http_->port()));
   return {};
-}
-
-void AgentApp::addMetrics() {
-  const auto counter = [&](const char* name, const char* help, auto member) {
-    callbacks_.push_back(registry_.counterCallback(name, help, {}, [this, member] {
-      uint64_t sum = 0;
-      for (const auto& worker : workers_) sum += (worker->counts().*member).load();
-      return static_cast<double>(sum);
-    }));
-  };
-  using Counts = TailWorkerCounts;
-  counter("logtail_read_bytes_total", "Bytes of log files, at the read call.", &Counts::readBytes);
-  counter("logtail_reread_bytes_total", "Bytes read again to rebuild open records.",
-          &Counts::rereadBytes);
-  counter("logtail_records_total", "Records sealed.", &Counts::records);
-  counter("logtail_record_bytes_total", "File bytes of records sealed.", &Counts::recordBytes);
-  counter("logtail_dropped_records_total", "Records dropped on purpose.", &Counts::dropRecords);
-  counter("logtail_dropped_bytes_total", "File bytes dropped on purpose.", &Counts::dropBytes);
-  counter("logtail_lost_bytes_total", "File bytes that could not be read any more.",
-          &Counts::lostBytes);
-  counter("logtail_units_total", "Units sealed.", &Counts::units);
-  counter("logtail_unit_bytes_total", "Bytes of units sealed.", &Counts::unitBytes);
-  counter("logtail_truncations_total", "Files that were cut or rewritten.", &Counts::truncations);
-  counter("logtail_late_generations_total", "Older files found after newer ones.",
-          &Counts::lateGenerations);
-  counter("logtail_unreadable_files_total", "Failed opens and reads of log files.",
-          &Counts::unreadableFiles);
-  counter("logtail_malformed_names_total", "Links in containers/ that name no container.",
-          &Counts::malformedNames);
-  counter("logtail_inotify_overflows_total", "Event queue overflows; each led to a scan.",
-          &Counts::overflows);
-  counter("logtail_blocked_total", "Times reading stopped because the way was blocked.",
-          &Counts::blocked);
-  const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
-    callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
-  };
-  gauge("logtail_streams", "Streams followed.", [this] {
-    uint64_t sum = 0;
-    for (const auto& worker : workers_) sum += worker->counts().streams.load();
-    return static_cast<double>(sum);
-  });
-  gauge("logtail_memory_reserved_bytes", "Of the byte budget.",
-        [this] { return static_cast<double>(budget_.used()); });
-  gauge("logtail_oldest_unacked_seconds", "Age of the oldest read that is not acknowledged.",
-        [this] { return shipper_->counters().oldestUnackedSeconds; });
-  gauge("logtail_unacked_bytes", "Bytes of units that are not acknowledged.",
-        [this] { return static_cast<double>(shipper_->counters().heldBytes); });
-  gauge("logtail_connected", "1 while connected to an aggregator.",
-        [this] { return shipper_->counters().connected ? 1.0 : 0.0; });
 }
 
 }  // namespace logtail::agent

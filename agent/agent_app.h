@@ -42,9 +42,22 @@ class AgentApp final : public ShipperEvents {
   TailWorker& workerOf(const event::StreamKey& key) {
     return *workers_[key.hash.low % workers_.size()];
   }
-  void drainWorkers();
+  using Deadline = std::chrono::steady_clock::time_point;
+  void drainWorkers(Deadline deadline);
+  void keepRest();
+  std::vector<event::StreamDescription> knownStreams() const;
   base::Status startHttp();
+  template <typename Member>
+  double sumOf(Member member) const {
+    double sum = 0;
+    for (const auto& worker : workers_)
+      sum += static_cast<double>((worker->counts().*member).load());
+    return sum;
+  }
   void addMetrics();
+  void addCounters();
+  void addGauges();
+  void addDegraded();
 
   const AgentConfig config_;
   base::FileSystem& fs_;

@@ -54,6 +54,23 @@ config::Table<StateConfig> stateTable() {
   return table;
 }
 
+config::Table<DiskConfig> diskTable() {
+  config::Table<DiskConfig> table("disk",
+                                  "What the agent may keep on disk that is not shipped yet.");
+  table
+      .value(
+          "max", &DiskConfig::max,
+          "Most bytes of deleted files held open and copies in the spool together; beyond it the "
+          "oldest is given up and counted.")
+      .range(1_MiB, 1024_GiB);
+  table
+      .value("min_free", &DiskConfig::minFree,
+             "Percent of the file systems of logs and state that stay free; below it the oldest is "
+             "given up and counted.")
+      .range(0, 90);
+  return table;
+}
+
 config::Table<HttpConfig> httpTable() {
   config::Table<HttpConfig> table("http", "Metrics and health.");
   table.value("listen", &HttpConfig::listen,
@@ -84,6 +101,7 @@ config::Table<AgentConfig> agentTable() {
                "has never seen; later files are always read from their head.",
                {{"head", StartAt::kHead}, {"tail", StartAt::kTail}});
   table.table("state", &AgentConfig::state, "What the agent must not forget.", stateTable());
+  table.table("disk", &AgentConfig::disk, "What may be kept that is not shipped yet.", diskTable());
   table.table("http", &AgentConfig::http, "Metrics and health.", httpTable());
   table.value("memory", &AgentConfig::memory, "Byte budget of the whole process.")
       .range(32_MB, 64_GB);

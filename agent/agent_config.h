@@ -28,6 +28,11 @@ struct StateConfig {
   std::string dir = "/var/lib/logtail";
 };
 
+struct DiskConfig {
+  base::Bytes max{1ULL << 30};
+  unsigned minFree = 15;  // percent
+};
+
 struct HttpConfig {
   std::string listen = "0.0.0.0:8687";
 };
@@ -41,6 +46,7 @@ struct AgentConfig {
   LogsConfig logs;
   StartAt readFrom = StartAt::kHead;
   StateConfig state;
+  DiskConfig disk;
   HttpConfig http;
   base::Bytes memory{64'000'000};
   unsigned workers = 1;

@@ -39,6 +39,7 @@ class ContainerDirectory {
   base::Result<Changes> scan();
 
   const std::string& path() const { return path_; }
+  size_t found() const { return instances_.size(); }  // restarts of containers, by the last scan
   uint64_t malformedNames() const;
   const Counts& counts() const { return counts_; }
 

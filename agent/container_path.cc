@@ -131,4 +131,12 @@ NameError parseContainerLink(std::string_view linkName, std::string_view target,
   return NameError::kNone;
 }
 
+std::string logDirectoryOf(std::string_view logRoot, std::string_view namespaceName,
+                           std::string_view pod, std::string_view podUid,
+                           std::string_view container) {
+  std::string path(logRoot);
+  path.append("/pods/").append(namespaceName).append("_").append(pod).append("_").append(podUid);
+  return path.append("/").append(container);
+}
+
 }  // namespace logtail::agent

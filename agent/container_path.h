@@ -44,4 +44,9 @@ const char* name(NameError error);
 NameError parseContainerLink(std::string_view linkName, std::string_view target,
                              std::string_view logRoot, ContainerLog& out);
 
+// "<logRoot>/pods/<namespace>_<pod>_<uid>/<container>".
+std::string logDirectoryOf(std::string_view logRoot, std::string_view namespaceName,
+                           std::string_view pod, std::string_view podUid,
+                           std::string_view container);
+
 }  // namespace logtail::agent

@@ -33,4 +33,11 @@ base::Result<uint64_t> tailHash(LogFile& file, uint64_t to) {
   return base::hash64({tail, lead});
 }
 
+bool holdsUpTo(LogFile& file, uint64_t to, uint64_t tail) {
+  if (to == 0) return true;
+  if (tail == 0) return file.size().value_or(to) >= to;
+  const auto found = tailHash(file, to);
+  return found.ok() && *found == tail;
+}
+
 }  // namespace logtail::agent

@@ -40,6 +40,12 @@ GzipLogFile::~GzipLogFile() {
   release();
 }
 
+std::unique_ptr<LogFile> GzipLogFile::duplicate() const {
+  const int fd = file_.duplicate();
+  if (fd < 0) return nullptr;
+  return std::make_unique<GzipLogFile>(fd, inode(), path_, nullptr);
+}
+
 base::Result<size_t> GzipLogFile::readAt(uint64_t offset, std::span<char> into) {
   if (damage_ && offset >= *damage_) return damagedHere("damaged gzip data").error();
   if (end_ && offset >= *end_) return size_t{0};

@@ -49,6 +49,7 @@ class GzipLogFile final : public LogFile {
   bool isGzip() const override { return true; }
   bool isDeleted() const override { return file_.isDeleted(); }
   uint64_t diskBytes() const override { return file_.diskBytes(); }
+  std::unique_ptr<LogFile> duplicate() const override;  // without the pool, which is one thread's
 
   static constexpr size_t kWindow = 128 * 1024;
 

@@ -332,6 +332,12 @@ size_t InotifyWatcher::scanned() const {
   return state_->unwatched.size();
 }
 
+size_t InotifyWatcher::refused() const {
+  return static_cast<size_t>(
+      std::count_if(state_->unwatched.begin(), state_->unwatched.end(),
+                    [&](uint32_t cookie) { return !state_->places.at(cookie).awaited; }));
+}
+
 const InotifyWatcher::Counts& InotifyWatcher::counts() const {
   return state_->counts;
 }

@@ -65,6 +65,7 @@ class InotifyWatcher {
 
   size_t watched() const;  // cookies that have a watch
   size_t scanned() const;  // cookies that are scanned, or whose directory is waited for
+  size_t refused() const;  // those of them that the kernel has no watch for
   const Counts& counts() const;
 
  private:

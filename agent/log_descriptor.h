@@ -13,6 +13,7 @@ class LogDescriptor {
   LogDescriptor& operator=(const LogDescriptor&) = delete;
 
   int fd() const { return fd_; }
+  int duplicate() const;  // -1 when there is none left
   bool isDeleted() const;
   uint64_t diskBytes() const;
 

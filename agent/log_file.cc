@@ -35,6 +35,11 @@ class PlainLogFile final : public LogFile {
   }
   bool isDeleted() const override { return file_.isDeleted(); }
   uint64_t diskBytes() const override { return file_.diskBytes(); }
+  std::unique_ptr<LogFile> duplicate() const override {
+    const int fd = file_.duplicate();
+    if (fd < 0) return nullptr;
+    return std::make_unique<PlainLogFile>(fd, inode(), path_);
+  }
 
  private:
   const LogDescriptor file_;
@@ -45,6 +50,10 @@ class PlainLogFile final : public LogFile {
 
 LogDescriptor::~LogDescriptor() {
   ::close(fd_);
+}
+
+int LogDescriptor::duplicate() const {
+  return ::fcntl(fd_, F_DUPFD_CLOEXEC, 0);
 }
 
 bool LogDescriptor::isDeleted() const {

@@ -42,6 +42,10 @@ class LogFile {
   // What the disk gets back when the last name and this descriptor are gone (see DiskBudget).
   virtual uint64_t diskBytes() const = 0;
 
+  // The same bytes by a descriptor of its own, for another thread; null when there is none to be
+  // had.
+  virtual std::unique_ptr<LogFile> duplicate() const { return nullptr; }
+
   // A copy in the spool has no bytes before this, and is known by what it was stored under.
   virtual uint64_t firstOffset() const { return 0; }
   virtual std::optional<uint64_t> storedFingerprint() const { return std::nullopt; }

@@ -1,8 +1,9 @@
 #include "agent/spool.h"
 
-#include <algorithm>
+#include <charconv>
 #include <cinttypes>
 #include <cstdio>
+#include <optional>
 #include <vector>
 
 namespace logtail::agent {
@@ -23,57 +24,79 @@ Spool::Key keyOf(const SpoolHeader& header) {
   return {header.description.key(), header.generation};
 }
 
+// Of the directory's name; nothing when it is no stream's.
+std::optional<event::StreamKey> keyOf(std::string_view directory) {
+  event::StreamKey key;
+  const char* const at = directory.data();
+  if (directory.size() != 32) return std::nullopt;
+  const auto high = std::from_chars(at, at + 16, key.hash.high, 16);
+  const auto low = std::from_chars(at + 16, at + 32, key.hash.low, 16);
+  if (high.ptr != at + 16 || low.ptr != at + 32 || event::toString(key) != directory) {
+    return std::nullopt;
+  }
+  return key;
+}
+
 }  // namespace
 
 Spool::Spool(base::FileSystem& files, std::string directory)
-    : files_(files), directory_(std::move(directory)) {}
+    : Spool(files, std::move(directory), Share()) {}
+
+Spool::Spool(base::FileSystem& files, std::string directory, Share share)
+    : files_(files), directory_(std::move(directory)), share_(share) {}
 
 base::Status Spool::load() {
   copies_.clear();
   diskBytes_ = 0;
-  const auto paths = listFiles();
-  if (!paths.ok() && paths.code() == base::Errc::kNotFound) return {};
-  if (!paths.ok()) return paths.error();
-  // All are looked at before the first is touched: state of a newer version stays as it is.
-  for (const std::string& path : *paths) {
-    if (!path.ends_with(kSuffix)) continue;
-    const auto header = readSpoolHeader(files_, path);
-    if (!header.ok() && header.code() != base::Errc::kQuarantine) return header.error();
+  const auto found = listFiles();
+  if (!found.ok() && found.code() == base::Errc::kNotFound) return {};
+  if (!found.ok()) return found.error();
+  // All are looked at, other shares' too, before the first is touched: state of a newer version
+  // stays as it is.
+  for (const Found& file : *found) {
+    if (!file.path.ends_with(kSuffix)) continue;
+    const auto header = readSpoolHeader(files_, file.path);
+    if (!header.ok() && header.code() == base::Errc::kTooNew) return header.error();
   }
-  for (const std::string& path : *paths) LOGTAIL_TRY(loadFile(path));
+  for (const Found& file : *found) {
+    if (file.isMine) loadFile(file.path);
+  }
   return {};
 }
 
-base::Result<std::vector<std::string>> Spool::listFiles() const {
+base::Result<std::vector<Spool::Found>> Spool::listFiles() const {
   const auto streams = files_.list(directory_);
   if (!streams.ok()) return streams.error();
-  std::vector<std::string> paths;
+  std::vector<Found> found;
   for (const std::string& stream : *streams) {
     const std::string directory = directory_ + "/" + stream;
-    const auto info = files_.info(directory);
-    if (!info.ok()) return info.error();
-    if (!info->isDirectory) continue;
+    const auto key = keyOf(stream);
+    if (!key) continue;
     const auto names = files_.list(directory);
+    if (!names.ok() && names.code() == base::Errc::kNotFound) continue;
     if (!names.ok()) return names.error();
-    for (const std::string& name : *names) paths.push_back(directory + "/" + name);
+    for (const std::string& name : *names) {
+      found.push_back({directory + "/" + name, share_.has(*key)});
+    }
   }
-  return paths;
+  return found;
 }
 
-base::Status Spool::loadFile(const std::string& path) {
+void Spool::loadFile(const std::string& path) {
   if (path.ends_with(kTemporary)) {
     ++counts_.leftovers;
-    return files_.remove(path);
+    (void)files_.remove(path);
+    return;
   }
-  if (path.ends_with(kDamaged)) return files_.remove(path);
-  if (!path.ends_with(kSuffix)) return {};
+  if (path.ends_with(kDamaged)) (void)files_.remove(path);
+  if (!path.ends_with(kSuffix)) return;
   auto header = readSpoolHeader(files_, path);
-  if (!header.ok()) {
-    ++counts_.damagedFiles;
-    return files_.rename(path, path + std::string(kDamaged));
+  if (header.ok()) return insert({std::move(*header), path, 0});
+  ++counts_.damagedFiles;
+  // An I/O error may pass: such a file is left for the next start.
+  if (header.code() == base::Errc::kQuarantine) {
+    (void)files_.rename(path, path + std::string(kDamaged));
   }
-  insert({std::move(*header), path, 0});
-  return {};
 }
 
 // Keeps, of two copies of a generation, the one that reaches further back.
@@ -96,29 +119,41 @@ void Spool::insert(SpooledGeneration copy) {
 base::Result<const SpooledGeneration*> Spool::copy(SpoolHeader header, LogFile& source) {
   const SpooledGeneration* known = find(header.description.key(), header.generation);
   if (known != nullptr && known->header.from <= header.from) return known;
-  SpooledGeneration made;
-  made.path = directory_ + "/" + toString(header.description.key()) + "/" + fileName(header);
-  made.header = std::move(header);
-  if (const auto status = writeCopy(made, source); !status.ok()) {
-    ++counts_.failedCopies;
-    (void)files_.remove(made.path + std::string(kTemporary));
-    (void)files_.remove(made.path);  // renamed, but not known to stay
-    return status.error();
-  }
-  ++counts_.copies;
-  counts_.copiedBytes += made.header.to - made.header.from;
-  const Key key = keyOf(made.header);
-  insert(std::move(made));
-  return &copies_.at(key);
+  SpooledGeneration made = begin(std::move(header));
+  const base::Status written = write(files_, made, source);
+  return finish(std::move(made), written);
 }
 
-base::Status Spool::writeCopy(SpooledGeneration& copy, LogFile& source) {
+SpooledGeneration Spool::begin(SpoolHeader header) const {
+  SpooledGeneration copy;
+  copy.path = directory_ + "/" + toString(header.description.key()) + "/" + fileName(header);
+  copy.header = std::move(header);
+  return copy;
+}
+
+base::Status Spool::write(base::FileSystem& files, SpooledGeneration& copy, LogFile& source) {
   const std::string directory = base::directoryOf(copy.path);
   const std::string temporary = copy.path + std::string(kTemporary);
-  LOGTAIL_TRY(files_.createDirectories(directory));
-  LOGTAIL_TRY(writeSpoolFile(files_, temporary, source, copy.header));
-  LOGTAIL_TRY(files_.rename(temporary, copy.path));
-  return files_.syncDirectory(directory);
+  LOGTAIL_TRY(files.createDirectories(directory));
+  LOGTAIL_TRY(writeSpoolFile(files, temporary, source, copy.header));
+  LOGTAIL_TRY(files.rename(temporary, copy.path));
+  return files.syncDirectory(directory);
+}
+
+base::Result<const SpooledGeneration*> Spool::finish(SpooledGeneration copy,
+                                                     const base::Status& written) {
+  if (!written.ok()) {
+    ++counts_.failedCopies;
+    (void)files_.remove(copy.path + std::string(kTemporary));
+    (void)files_.remove(copy.path);                     // renamed, but not known to stay
+    (void)files_.remove(base::directoryOf(copy.path));  // refused while another copy is in it
+    return written.error();
+  }
+  ++counts_.copies;
+  counts_.copiedBytes += copy.header.to - copy.header.from;
+  const Key key = keyOf(copy.header);
+  insert(std::move(copy));
+  return &copies_.at(key);
 }
 
 const SpooledGeneration* Spool::find(const event::StreamKey& stream,

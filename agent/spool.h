@@ -36,11 +36,20 @@ class Spool {
     uint64_t copiedBytes = 0;  // of logs
     uint64_t failedCopies = 0;
     uint64_t removed = 0;
-    uint64_t damagedFiles = 0;  // set aside at load()
+    uint64_t damagedFiles = 0;  // set aside, or not readable, at load()
     uint64_t leftovers = 0;     // unfinished ones, removed at load()
   };
 
+  // Which streams' copies are this one's: those whose key gives `index`, of `workers` spools that
+  // share the directory.
+  struct Share {
+    unsigned index = 0;
+    unsigned workers = 1;
+    bool has(const event::StreamKey& key) const { return key.hash.low % workers == index; }
+  };
+
   Spool(base::FileSystem& files, std::string directory);  // STATE/spool
+  Spool(base::FileSystem& files, std::string directory, Share share);
 
   // Finds what is there. kTooNew when any file is of a newer version: then nothing was touched. A
   // file with a damaged header is renamed to `….damaged`, counted, and removed by the next load().
@@ -50,6 +59,13 @@ class Spool {
   // back as far is kept and returned. kPushBack when the disk is full, kNotFound when there is
   // nothing behind `from`. Reads and syncs: takes as long as the file is long.
   base::Result<const SpooledGeneration*> copy(SpoolHeader header, LogFile& source);
+
+  // --- copy() in three steps, the long one on any thread, beside everything else here ---
+  SpooledGeneration begin(SpoolHeader header) const;
+  static base::Status write(base::FileSystem& files, SpooledGeneration& copy, LogFile& source);
+  base::Result<const SpooledGeneration*> finish(SpooledGeneration copy,
+                                                const base::Status& written);
+
   // Null when there is none; the pointer lives until that copy is removed or replaced.
   const SpooledGeneration* find(const event::StreamKey& stream,
                                 const event::GenerationId& generation) const;
@@ -62,13 +78,17 @@ class Spool {
   const Counts& counts() const { return counts_; }
 
  private:
-  base::Result<std::vector<std::string>> listFiles() const;
-  base::Status loadFile(const std::string& path);
-  base::Status writeCopy(SpooledGeneration& copy, LogFile& source);
+  struct Found {
+    std::string path;
+    bool isMine = true;
+  };
+  base::Result<std::vector<Found>> listFiles() const;
+  void loadFile(const std::string& path);
   void insert(SpooledGeneration copy);
 
   base::FileSystem& files_;
   const std::string directory_;
+  const Share share_;
   Copies copies_;
   uint64_t diskBytes_ = 0;
   Counts counts_;

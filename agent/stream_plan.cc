@@ -27,6 +27,20 @@ PlannedGeneration fromKnown(const GenerationResume& known) {
   return planned;
 }
 
+event::GenerationId firstId(const FoundFile& file) {
+  return file.copyOf ? *file.copyOf : event::GenerationId{*file.fingerprint, 0};
+}
+
+// The next epoch after all that the ledger and the plan have of the fingerprint.
+event::GenerationId unusedId(const std::vector<PlannedGeneration>& plan, event::GenerationId id) {
+  for (const PlannedGeneration& planned : plan) {
+    if (planned.id && planned.id->fingerprint == id.fingerprint) {
+      id.epoch = std::max(id.epoch, planned.id->epoch + 1);
+    }
+  }
+  return id;
+}
+
 std::vector<PlannedGeneration> planFresh(const std::vector<FoundFile>& files, StartAt start) {
   std::vector<PlannedGeneration> plan;
   const size_t first = start == StartAt::kTail && !files.empty() ? files.size() - 1 : 0;
@@ -35,10 +49,19 @@ std::vector<PlannedGeneration> planFresh(const std::vector<FoundFile>& files, St
     planned.file = i;
     planned.ordinal = static_cast<uint32_t>(i - first);
     planned.atEnd = start == StartAt::kTail;
-    if (files[i].fingerprint) planned.id = event::GenerationId{*files[i].fingerprint, 0};
+    planned.to = files[i].copyFrom;
+    if (files[i].fingerprint) planned.id = unusedId(plan, firstId(files[i]));
     plan.push_back(std::move(planned));
   }
   return plan;
+}
+
+// Whether `file` may be what the ledger knows as `known`: its newest epoch, or the very one that a
+// copy was stored as.
+bool mayBe(const event::Resume& resume, const GenerationResume& known, const FoundFile& file) {
+  if (file.fingerprint != known.id.fingerprint) return false;
+  if (file.copyOf && resume.find(*file.copyOf) != nullptr) return file.copyOf == known.id;
+  return newestEpoch(resume, known.id.fingerprint) == &known;
 }
 
 // Known generations in the ledger's order, each with its file when that is still what it was.
@@ -50,10 +73,12 @@ std::vector<PlannedGeneration> placeKnown(
   for (const GenerationResume& known : resume.generations) {
     PlannedGeneration planned = fromKnown(known);
     for (size_t i = 0; i < files.size() && !planned.file; ++i) {
-      if (used[i] || files[i].fingerprint != known.id.fingerprint) continue;
-      if (newestEpoch(resume, known.id.fingerprint) != &known) continue;
+      if (used[i] || !mayBe(resume, known, files[i])) continue;
       used[i] = true;
-      if (files[i].holds(known.to, known.tailHash)) {
+      if (files[i].copyFrom > known.to) {  // the ledger lost what the copy lacks
+        planned.file = i;
+        planned.gapTo = files[i].copyFrom;
+      } else if (files[i].holds(known.to, known.tailHash)) {
         planned.file = i;
       } else {
         rewritten[i] = known.id;
@@ -94,11 +119,10 @@ std::vector<PlannedGeneration> planStream(const event::Resume& resume,
     newestKnown = std::max(newestKnown, *planned.file);
     anyKnown = true;
   }
-  std::vector<PlannedGeneration> late;
   for (size_t i = 0; i < files.size(); ++i) {
     if (used[i] && !rewritten[i]) continue;
     const bool before = anyKnown && i < newestKnown;
-    if (before && !rewritten[i] && resume.startTimeNanos != 0 &&
+    if (before && !rewritten[i] && !files[i].copyOf && resume.startTimeNanos != 0 &&
         files[i].firstTimeNanos < resume.startTimeNanos) {
       continue;
     }
@@ -106,15 +130,15 @@ std::vector<PlannedGeneration> planStream(const event::Resume& resume,
     planned.file = i;
     planned.ordinal = ordinal++;
     planned.late = before;
-    if (rewritten[i]) {
-      planned.id = event::GenerationId{rewritten[i]->fingerprint, rewritten[i]->epoch + 1};
-    } else if (files[i].fingerprint) {
-      planned.id = event::GenerationId{*files[i].fingerprint, 0};
-    }
-    (before ? late : plan).push_back(std::move(planned));
+    planned.to = files[i].copyFrom;
+    if (files[i].fingerprint) planned.id = unusedId(plan, firstId(files[i]));
+    plan.push_back(std::move(planned));
   }
-  // Late files are read first: they are the ones that rotation deletes next.
-  plan.insert(plan.begin(), late.begin(), late.end());
+  // Read in the files' order, whatever their ordinals: a late file is the one that rotation deletes
+  // next, and the last one is the one that is written to. What is gone has only losses to tell.
+  std::stable_sort(plan.begin(), plan.end(), [](const auto& a, const auto& b) {
+    return (a.file ? *a.file + 1 : 0) < (b.file ? *b.file + 1 : 0);
+  });
   return plan;
 }
 

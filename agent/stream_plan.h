@@ -6,7 +6,8 @@
 // file that is shorter or differs before `to` was rewritten and is the next epoch from 0; a known
 // one that did not end and is gone has lost its tail; an unknown file behind the newest known one
 // is new; an unknown one before it is late, unless it is older than the stream's start, then it is
-// not read.
+// not read. A copy in the spool is a file like any other, but for its first bytes, which it may
+// lack.
 
 #include <cstdint>
 #include <functional>
@@ -22,6 +23,9 @@ struct FoundFile {
   int64_t firstTimeNanos = 0;           // of its first line; 0 when that is no CRI line
   // Whether the file has at least `to` bytes and the bytes before `to` hash to `tailHash`.
   std::function<bool(uint64_t to, uint64_t tailHash)> holds;
+  // Of a copy in the spool: what it was stored as, and the first byte it can be read from.
+  std::optional<event::GenerationId> copyOf;
+  uint64_t copyFrom = 0;
 };
 
 enum class StartAt : uint8_t { kHead, kTail };
@@ -32,6 +36,7 @@ struct PlannedGeneration {
   uint32_t ordinal = 0;
   uint64_t to = 0;  // read from here
   uint64_t tailHash = 0;
+  uint64_t gapTo = 0;  // the bytes up to here are in no file any more; 0: none are missing
   bool atEnd = false;  // start behind the last whole line there is now
   bool late = false;
   bool finished = false;  // consumed and ended: kept only for open records that start in it

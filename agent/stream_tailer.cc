@@ -1,14 +1,15 @@
+// StreamTailer's half that reads: turns, lines, long lines.
 #include "agent/stream_tailer.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "agent/fingerprint.h"
 
 namespace logtail::agent {
 namespace {
 
-constexpr size_t kPastGenerations = 64;
+constexpr base::Nanos kUnreadableRetry = std::chrono::seconds(1);
+constexpr uint32_t kRotatedKept = 4;  // the kubelet's default: five files, the current one included
 
 size_t leadOf(uint64_t to) {
   return static_cast<size_t>(std::min<uint64_t>(to, event::kTailBytes));
@@ -28,7 +29,8 @@ StreamTailer::StreamTailer(event::StreamDescription description, std::string dir
     : description_(std::move(description)),
       key_(description_.key()),
       directory_(std::move(directory)),
-      assembler_(maxLine, budget, cache) {}
+      assembler_(maxLine, budget, cache),
+      rotatedKept_(kRotatedKept) {}
 
 Turn StreamTailer::turn(TailContext& context) {
   if (!planned_) return Turn::kIdle;
@@ -36,7 +38,7 @@ Turn StreamTailer::turn(TailContext& context) {
   // Generations before reading_ only wait for the end of their grace; what they still get is read.
   for (size_t i = 0; i < generations_.size() && i <= reading_; ++i) {
     Generation& generation = generations_[i];
-    if (generation.endSent) {
+    if (generation.endSent || mayAwait(i)) {
       reading_ = std::max(reading_, i + 1);
       continue;
     }
@@ -44,78 +46,49 @@ Turn StreamTailer::turn(TailContext& context) {
                                            : read(i, context);
     if (step == Step::kEndOfFile) step = afterEndOfFile(i, context);
     if (step == Step::kBlocked) return Turn::kBlocked;
-    if (step == Step::kProgress) return Turn::kMore;
+    if (step == Step::kProgress) {
+      forgetFinished();
+      return Turn::kMore;
+    }
   }
   return flushAtStreamEnd(context);
 }
 
-// The last files of a stream that is gone may be empty: what is still open then belongs to the
-// generation that ended last.
-Turn StreamTailer::flushAtStreamEnd(TailContext& context) {
-  if (!goneAt_ || !lastEnded_ || !assembler_.anyOpen()) return Turn::kIdle;
-  if (reading_ < generations_.size()) return Turn::kIdle;
-  return finishStream(*lastEnded_, context) == Step::kBlocked ? Turn::kBlocked : Turn::kMore;
-}
-
-StreamTailer::Step StreamTailer::afterEndOfFile(size_t index, TailContext& context) {
+// A known generation without a file is not lost while there are files that cannot be opened: it may
+// be one of them.
+bool StreamTailer::mayAwait(size_t index) {
   Generation& generation = generations_[index];
-  const base::Nanos now = context.clock.steady();
-  if (isFinal(index, now, context.grace)) return finish(index, context);
-  if (index + 1 < generations_.size()) {
-    // The successor was in the list before this end was read: a writer that keeps the order has
-    // moved on, so may we. Stragglers are read until the grace is over.
-    if (!generation.successorSeen) generation.successorSeen = now;
-    wakeBy(*generation.successorSeen + context.grace);
-    // A line that is longer than the slab and has no end yet waits for the file's final end.
-    if (index == reading_ && !longLine_) {
-      ++reading_;
-      return Step::kProgress;
-    }
-  } else if (goneAt_) {
-    wakeBy(*goneAt_ + context.grace);
-  }
-  return Step::kEndOfFile;
-}
-
-bool StreamTailer::isFinal(size_t index, base::Nanos now, base::Nanos grace) const {
-  const Generation& generation = generations_[index];
-  if (generation.file->isGzip()) return true;
-  if (index + 1 < generations_.size()) {
-    return generation.successorSeen && now - *generation.successorSeen >= grace;
-  }
-  return goneAt_ && now - *goneAt_ >= grace;
+  generation.awaited = generation.awaited && unopened_ > 0;
+  return generation.awaited;
 }
 
 StreamTailer::Step StreamTailer::read(size_t index, TailContext& context) {
   Generation& generation = generations_[index];
-  if (!identify(generation, false)) return Step::kEndOfFile;
+  if (!identify(generation, false, context)) return Step::kEndOfFile;
   if (generation.atEnd) startAtEnd(generation, context);
-  if (longLine_ && index == reading_) {
-    const uint64_t at = longLine_->offset + longLine_->scanned;
-    const auto got = generation.file->readAt(at, context.slab);
-    if (!got.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
-    if (*got == 0) return Step::kEndOfFile;
-    noteRead(generation, at + *got, context);
-    return scanLongLine(generation, {context.slab.data(), *got}, context);
-  }
+  if (generation.gapTo > generation.to) return loseGap(generation, context);
+  if (generation.scanned > 0) return scanLongLine(index, context);
   const size_t lead = leadOf(generation.to);
-  // A gzip member cannot be read backwards cheaply: the bytes before `to` are carried along.
-  const bool carried = generation.file->isGzip() && generation.carry.size() == lead;
-  if (carried) std::memcpy(context.slab.data(), generation.carry.data(), lead);
-  const size_t skip = carried ? lead : 0;
-  const auto got = generation.file->readAt(generation.to - lead + skip, context.slab.subspan(skip));
-  if (!got.ok()) {
-    ++context.counts.unreadableFiles;
-    return loseRest(generation, event::LossReason::kUnreadable, context);
-  }
-  const size_t bytes = *got + skip;
-  if (bytes < lead ||
+  const auto got = generation.file->readAt(generation.to - lead, context.slab);
+  if (!got.ok()) return unreadable(got.error(), generation, context);
+  if (*got < lead ||
       (lead > 0 && hashTail(context.slab.data() + lead, generation.to) != generation.tailHash)) {
     restartRewritten(index, context);
     return Step::kProgress;
   }
-  noteRead(generation, generation.to - lead + bytes, context);
-  return consume(generation, lead, {context.slab.data() + lead, bytes - lead}, context);
+  noteRead(generation, generation.to - lead + *got, context);
+  return consume(generation, lead, {context.slab.data() + lead, *got - lead}, context);
+}
+
+// Damage stays; an I/O error may pass, so it is met again later, at the latest at the final end.
+StreamTailer::Step StreamTailer::unreadable(const base::Error& error, Generation& generation,
+                                            TailContext& context) {
+  ++context.counts.unreadableFiles;
+  if (error.code == base::Errc::kQuarantine) {
+    return loseRest(generation, event::LossReason::kUnreadable, context);
+  }
+  wakeBy(context.clock.steady() + kUnreadableRetry);
+  return Step::kEndOfFile;
 }
 
 StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
@@ -124,7 +97,7 @@ StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
   const size_t newline = bytes.rfind('\n');
   if (newline == std::string_view::npos) {
     if (!full) return Step::kEndOfFile;
-    longLine_ = LongLine{std::string(bytes), generation.to, bytes.size()};
+    generation.scanned = bytes.size();
     return Step::kProgress;
   }
   std::string_view lines = bytes.substr(0, newline + 1);
@@ -141,7 +114,6 @@ StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
     lines.remove_prefix(got.bytes);
     const uint64_t to = generation.to + got.bytes;
     endBlock(generation, to, hashTail(lines.data(), to), generation.flags, context);
-    if (generation.file->isGzip()) generation.carry.assign(lines.data() - leadOf(to), leadOf(to));
     if (got.stop == RecordAssembler::Stop::kUnitFull && !context.seal(context.worker)) {
       return Step::kBlocked;
     }
@@ -149,25 +121,40 @@ StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
   return full ? Step::kProgress : Step::kEndOfFile;
 }
 
-// A line longer than the slab: its head is kept, the rest only looked at for the newline. `to`
-// stays before it, so that a restart reads it again.
-StreamTailer::Step StreamTailer::scanLongLine(Generation& generation, std::string_view bytes,
-                                              TailContext& context) {
-  const size_t newline = bytes.find('\n');
-  longLine_->scanned += std::min(newline, bytes.size());
-  if (newline == std::string_view::npos) return Step::kProgress;
-  const uint64_t raw = longLine_->scanned + 1;
-  const uint64_t to = longLine_->offset + raw;
-  const auto tail = tailHash(*generation.file, to);
-  if (!tail.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
-  const Step step =
-      emitLine(generation, {longLine_->head, longLine_->offset, raw, false}, to, *tail, context);
-  if (step == Step::kBlocked) {
-    longLine_->scanned -= std::min(newline, bytes.size());  // these bytes are looked at again
-    return step;
+// A line longer than the slab is only looked at for its newline; nothing of it is kept. `to` stays
+// before it, so that a restart reads it again.
+StreamTailer::Step StreamTailer::scanLongLine(size_t index, TailContext& context) {
+  Generation& generation = generations_[index];
+  const uint64_t at = generation.to + generation.scanned;
+  const auto got = generation.file->readAt(at, context.slab);
+  if (!got.ok()) return unreadable(got.error(), generation, context);
+  if (*got == 0) {
+    if (generation.file->size().value_or(at) >= at) return Step::kEndOfFile;
+    restartRewritten(index, context);
+    return Step::kProgress;
   }
-  generation.carry.clear();
-  longLine_.reset();
+  noteRead(generation, at + *got, context);
+  const size_t newline = std::string_view(context.slab.data(), *got).find('\n');
+  if (newline == std::string_view::npos) {
+    generation.scanned += *got;
+    return Step::kProgress;
+  }
+  return emitLongLine(generation, generation.scanned + newline + 1, false, context);
+}
+
+// Its head is read again: as much as the slab takes, which is more than a record may have.
+StreamTailer::Step StreamTailer::emitLongLine(Generation& generation, uint64_t raw, bool unfinished,
+                                              TailContext& context) {
+  const uint64_t to = generation.to + raw;
+  const auto tail = tailHash(*generation.file, to);
+  const uint64_t text = unfinished ? raw : raw - 1;
+  const auto head = generation.file->readAt(
+      generation.to, context.slab.first(std::min<uint64_t>(text, context.slab.size())));
+  if (!tail.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
+  if (!head.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
+  const PhysicalLine line{{context.slab.data(), *head}, generation.to, raw, unfinished};
+  const Step step = emitLine(generation, line, to, *tail, context);
+  if (step == Step::kProgress) generation.scanned = 0;
   return step;
 }
 
@@ -193,90 +180,19 @@ StreamTailer::Step StreamTailer::emitLine(Generation& generation, const Physical
   return Step::kProgress;
 }
 
-StreamTailer::Step StreamTailer::finish(size_t index, TailContext& context) {
-  Generation& generation = generations_[index];
-  if (!identify(generation, true)) {  // empty: no generation
-    generation.endSent = generation.endAcked = true;
-    forgetFinished();
-    return Step::kProgress;
-  }
-  // What is behind the last newline of a file that is at its final end is a record, incomplete.
-  std::string rest;
-  uint64_t raw = 0;
-  if (longLine_ && index == reading_) {
-    rest = longLine_->head;
-    raw = longLine_->scanned;
-  } else {
-    const auto got = generation.file->readAt(generation.to, context.slab);
-    if (!got.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
-    rest.assign(context.slab.data(), *got);
-    raw = *got;
-  }
-  if (raw > 0) {
-    const uint64_t to = generation.to + raw;
-    const auto tail = tailHash(*generation.file, to);
-    if (!tail.ok()) return loseRest(generation, event::LossReason::kUnreadable, context);
-    const PhysicalLine line{rest, generation.to, raw, true};
-    if (emitLine(generation, line, to, *tail, context) == Step::kBlocked) return Step::kBlocked;
-    longLine_.reset();
-  }
-  if (index + 1 == generations_.size() && goneAt_) return finishStream(generation, context);
-  if (!beginBlock(generation, context)) return Step::kBlocked;
-  endBlock(generation, generation.to, generation.tailHash, generation.flags | event::kBlockEnd,
-           context);
-  markEnded(generation);
-  return Step::kProgress;
-}
-
-void StreamTailer::markEnded(Generation& generation) {
-  generation.endSent = true;
-  lastEnded_ = generation;
-  lastEnded_->file.reset();
-}
-
-StreamTailer::Step StreamTailer::finishStream(Generation& generation, TailContext& context) {
-  for (;;) {
-    if (!beginBlock(generation, context)) return Step::kBlocked;
-    const bool all = assembler_.finish(*generation.id, context.writer);
-    endBlock(generation, generation.to, generation.tailHash,
-             generation.flags | (all ? uint32_t{event::kBlockEnd} : 0u), context);
-    if (all) break;
-    if (!context.seal(context.worker)) return Step::kBlocked;
-  }
-  generation.endSent = true;
-  return Step::kProgress;
-}
-
-StreamTailer::Step StreamTailer::loseRest(Generation& generation, event::LossReason reason,
-                                          TailContext& context) {
-  if (!generation.id) {  // never identified: nothing of it was ever announced
-    generation.endSent = generation.endAcked = true;
-    return Step::kProgress;
-  }
-  if (!beginBlock(generation, context)) return Step::kBlocked;
-  uint64_t to = generation.to;
-  if (generation.file != nullptr && !generation.file->isGzip()) {
-    to = std::max(to, generation.file->size().value_or(to));
-  }
-  context.writer.lose(reason, to - generation.to);
-  uint32_t flags = generation.flags | event::kBlockEnd;
-  if (to == generation.to) flags |= event::kBlockTailLost;
-  endBlock(generation, to, to == generation.to ? generation.tailHash : 0, flags, context);
-  generation.file.reset();
-  markEnded(generation);
-  longLine_.reset();
-  return Step::kProgress;
-}
-
-bool StreamTailer::identify(Generation& generation, bool final) {
+bool StreamTailer::identify(Generation& generation, bool final, TailContext& context) {
   if (generation.id) return true;
   const auto print = fingerprint(*generation.file, final);
+  if (!print.ok()) {
+    ++context.counts.unreadableFiles;
+    wakeBy(context.clock.steady() + kUnreadableRetry);
+  }
   if (!print.ok() || !print->has_value()) return false;
   event::GenerationId id{**print, 0};
   const auto later = [&](const event::GenerationId& other) {
     if (other.fingerprint == id.fingerprint) id.epoch = std::max(id.epoch, other.epoch + 1);
   };
-  for (const event::GenerationId& past : past_) later(past);
+  for (const PastGeneration& past : past_) later(past.id);
   for (const Generation& other : generations_) {
     if (other.id) later(*other.id);
   }
@@ -304,12 +220,12 @@ void StreamTailer::startAtEnd(Generation& generation, TailContext& context) {
 void StreamTailer::restartRewritten(size_t index, TailContext& context) {
   ++context.counts.truncations;
   Generation next;
-  next.file = generations_[index].file;
+  next.file = std::move(generations_[index].file);
   next.path = generations_[index].path;
   next.ordinal = nextOrdinal_++;
-  generations_[index].file.reset();
+  next.successorSeen = generations_[index].successorSeen;
   generations_[index].tailLost = event::LossReason::kTruncated;
-  longLine_.reset();
+  generations_[index].scanned = 0;
   generations_.insert(generations_.begin() + static_cast<ptrdiff_t>(index) + 1, std::move(next));
 }
 
@@ -345,43 +261,9 @@ void StreamTailer::wakeBy(base::Nanos when) {
   if (!wakeAt_ || when < *wakeAt_) wakeAt_ = when;
 }
 
-void StreamTailer::markGone(base::Nanos now) {
-  if (!goneAt_) goneAt_ = now;
-}
-
-void StreamTailer::acknowledged(const event::BlockHeader& block) {
-  for (Generation& generation : generations_) {
-    if (generation.id != block.generation) continue;
-    if ((block.flags & event::kBlockEnd) != 0) generation.endAcked = true;
-  }
-  forgetFinished();
-}
-
-void StreamTailer::forgetFinished() {
-  for (size_t i = 0; i < generations_.size();) {
-    Generation& generation = generations_[i];
-    if (!generation.endAcked) {
-      ++i;
-      continue;
-    }
-    if (generation.id) past_.push_back(*generation.id);
-    if (past_.size() > kPastGenerations) past_.erase(past_.begin());
-    generations_.erase(generations_.begin() + static_cast<ptrdiff_t>(i));
-    if (reading_ > i) --reading_;
-  }
-}
-
-bool StreamTailer::done() const {
-  return goneAt_ && generations_.empty();
-}
-
 uint64_t StreamTailer::unsealedBytes() const {
   uint64_t bytes = 0;
-  for (const Generation& generation : generations_) {
-    if (generation.file == nullptr || generation.endSent) continue;
-    const uint64_t size = generation.file->size().value_or(generation.to);
-    bytes += size - std::min(size, generation.to);
-  }
+  for (size_t i = 0; i < generations_.size(); ++i) bytes += unsealedBytesOf(i);
   return bytes;
 }
 

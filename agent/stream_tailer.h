@@ -5,7 +5,9 @@
 // Life: discovered (files held open, nothing read) -> planned (the ledger said where to resume) ->
 // gone (its container went: every file is at its final end) -> done (all of it acknowledged).
 // Owned by its TailWorker, which outlives it with everything in TailContext. Thread: the worker's.
-// A file that cannot be read costs its unread bytes, which are counted lost; nothing here throws.
+// A file that cannot be read is tried again until its final end; then its unread bytes are counted
+// lost. stream_tailer.cc reads, stream_tailer_end.cc ends generations, stream_tailer_files.cc deals
+// with the directory, stream_tailer_disk.cc with the spool.
 
 #include <cstdint>
 #include <memory>
@@ -17,7 +19,9 @@
 #include "agent/log_directory.h"
 #include "agent/log_file.h"
 #include "agent/record_assembler.h"
+#include "agent/spool_file.h"
 #include "agent/stream_plan.h"
+#include "agent/tailed_generation.h"
 #include "common/base/clock.h"
 
 namespace logtail::agent {
@@ -39,8 +43,15 @@ struct TailContext {
   TailCounts& counts;
   uint32_t configEpoch;
   base::Nanos grace;  // a rotated file's end is final this long after its successor was seen
+  InflaterPool* inflaters;
   bool (*seal)(void* worker);
   void* worker;
+};
+
+// A copy in the spool, opened.
+struct SpooledCopy {
+  SpoolHeader header;
+  std::unique_ptr<LogFile> file;
 };
 
 enum class Turn : uint8_t {
@@ -58,9 +69,9 @@ class StreamTailer {
   void refresh(TailContext& context);
   // The ledger's answer; before it nothing is read. May be called again after a reset().
   // What was acknowledged before up to `doubtful` is sent again flagged in doubt; null: nothing
-  // was.
+  // was. `copies` are the stream's in the spool.
   void plan(const event::Resume& resume, const event::Resume* doubtful, StartAt start,
-            TailContext& context);
+            std::vector<SpooledCopy> copies, TailContext& context);
   // Reads at most one slab. Call until it does not say kMore.
   Turn turn(TailContext& context);
   // The container is gone (symlink or directory): what is there now is all there will be.
@@ -90,70 +101,92 @@ class StreamTailer {
   const Sealed& sealed() const { return sealed_; }
   uint64_t unsealedBytes() const;  // of the files held, behind what is sealed
 
+  // --- the disk (DiskKeeper): files whose bytes only this process may have soon, or has alone ---
+  struct Held {
+    StreamTailer* tailer = nullptr;
+    size_t index = 0;        // for the calls below, until the next turn or refresh
+    bool unlinked = false;   // only the descriptor keeps its disk
+    bool elsewhere = false;  // its `.gz` has the same bytes
+    bool atRisk = false;     // not acknowledged, and rotation deletes it soon or has
+    base::Nanos finalAt{};   // since when its end is final; max: it is not yet
+  };
+  void collectHeld(base::Nanos grace, std::vector<Held>& into);
+  LogFile& fileOf(size_t index) { return *generations_[index].file; }
+  SpoolHeader headerOf(size_t index) const;  // for a copy; fingerprint 0: it has none
+  uint64_t unsealedBytesOf(size_t index) const;
+  bool needs(const event::GenerationId& id) const;  // after a restart, something of it
+  int64_t rotatedNanosOf(size_t index) const { return generations_[index].rotatedNanos; }
+  // Reads on in the copy, or in the `.gz`; false, and nothing is changed, when that has not all.
+  bool useCopy(size_t index, SpooledCopy copy);
+  bool useCompressed(size_t index);
+  // The bytes that are not sealed are lost, and will be declared.
+  void giveUp(size_t index, TailContext& context);
+  void giveUpCopy(const SpoolHeader& copy, TailContext& context);
+  uint64_t lostWithCopy(const SpoolHeader& copy) const;  // by giveUpCopy()
+
  private:
-  struct Generation {
-    std::shared_ptr<LogFile> file;  // null: gone
-    std::string path;
-    std::optional<event::GenerationId> id;
-    uint32_t ordinal = 0;
-    uint64_t to = 0;
-    uint64_t tailHash = 0;
-    uint64_t readTo = 0;   // handed out by the file so far
-    std::string carry;     // gzip only: the last <= kTailBytes before `to`
-    uint32_t flags = 0;    // of every block: late
-    uint64_t doubtTo = 0;  // blocks that begin before are in doubt
-    bool atEnd = false;    // starts behind the last whole line
-    bool endSent = false;
-    bool endAcked = false;
-    event::LossReason tailLost = event::LossReason::kNone;
-    std::optional<base::Nanos> successorSeen;
-  };
-  struct LongLine {
-    std::string head;  // its first bytes, as many as a record may need
-    uint64_t offset = 0;
-    uint64_t scanned = 0;  // bytes looked at so far
-  };
+  using Generation = TailedGeneration;
   enum class Step : uint8_t { kProgress, kEndOfFile, kBlocked };
 
   Step read(size_t index, TailContext& context);
   Step consume(Generation& generation, size_t lead, std::string_view bytes, TailContext& context);
-  Step scanLongLine(Generation& generation, std::string_view bytes, TailContext& context);
+  Step scanLongLine(size_t index, TailContext& context);
+  Step emitLongLine(Generation& generation, uint64_t raw, bool unfinished, TailContext& context);
+  Step unreadable(const base::Error& error, Generation& generation, TailContext& context);
   Step emitLine(Generation& generation, const PhysicalLine& line, uint64_t to, uint64_t tailHash,
                 TailContext& context);
   Step finish(size_t index, TailContext& context);
+  Step emitRest(size_t index, TailContext& context);
+  Step loseGap(Generation& generation, TailContext& context);
   Step finishStream(Generation& generation, TailContext& context);
   Step loseRest(Generation& generation, event::LossReason reason, TailContext& context);
   Step afterEndOfFile(size_t index, TailContext& context);
   Turn flushAtStreamEnd(TailContext& context);
   void markEnded(Generation& generation);
+  bool mayAwait(size_t index);
   void noteRead(Generation& generation, uint64_t end, TailContext& context);
-  bool identify(Generation& generation, bool final);
+  bool identify(Generation& generation, bool final, TailContext& context);
   void startAtEnd(Generation& generation, TailContext& context);
   void restartRewritten(size_t index, TailContext& context);
   bool beginBlock(const Generation& generation, TailContext& context);
   void endBlock(Generation& generation, uint64_t to, uint64_t tailHash, uint32_t flags,
                 TailContext& context);
-  bool isFinal(size_t index, base::Nanos now, base::Nanos grace) const;
+  base::Nanos finalAt(size_t index, base::Nanos grace) const;
   void wakeBy(base::Nanos when);
   void forgetFinished();
 
   // stream_tailer_files.cc
   bool openListed(bool lastTry, TailContext& context);
   bool open(const ListedLogFile& listed, size_t position, TailContext& context);
-  bool isCopyOfKnown(const ListedLogFile& listed, const LogFile& file) const;
+  void insert(Generation generation, size_t position, const ListedLogFile& listed);
+  size_t findListed(const ListedLogFile& listed) const;  // generations_.size() when unknown
+  bool attachAwaited(const ListedLogFile& listed, std::unique_ptr<LogFile>& file, size_t position);
+  bool isNamedAsPast(const ListedLogFile& listed) const;
+  bool isCopyOfPast(const ListedLogFile& listed, LogFile& file) const;
+  bool isCopyOfHeld(const ListedLogFile& listed, LogFile& file, TailContext& context);
+  void noteListed(const ListedLogFile& file);
+  void noteRotation(const std::vector<ListedLogFile>& listed);
+  void noteSuccessors(TailContext& context);
+  void takeIn(std::vector<SpooledCopy> copies);
   std::vector<FoundFile> describeFiles(TailContext& context) const;
+  void ignoreUnplanned(std::vector<Generation>& found,
+                       const std::vector<PlannedGeneration>& planned);
+  void place(const PlannedGeneration& planned, std::vector<Generation>& found,
+             const event::Resume* doubtful, TailContext& context);
   void rebuildOpenRecord(event::Channel channel, TailContext& context);
 
   const event::StreamDescription description_;
   const event::StreamKey key_;
   const std::string directory_;
   RecordAssembler assembler_;
-  std::vector<Generation> generations_;  // in reading order
-  size_t reading_ = 0;                   // the generation whose end was not reached yet
-  std::optional<LongLine> longLine_;
-  std::optional<Generation> lastEnded_;    // without its file
-  std::vector<uint64_t> ignoredInodes_;    // files before the start, copies of known ones, finished
-  std::vector<event::GenerationId> past_;  // the last finished generations
+  std::vector<Generation> generations_;    // in reading order
+  size_t reading_ = 0;                     // the generation whose end was not reached yet
+  std::unique_ptr<Generation> lastEnded_;  // without its file
+  std::vector<IgnoredFile> ignored_;       // files before the start, copies of known ones, finished
+  std::vector<PastGeneration> past_;       // the last finished generations
+  event::ChannelStates ackedChannels_;
+  size_t unopened_ = 0;   // listed files that could not be opened
+  uint32_t rotatedKept_;  // files that rotation keeps beside the current one, as far as known
   uint32_t nextOrdinal_ = 0;
   uint64_t abandonedBytes_ = 0;  // open bytes whose file is gone, for the next block
   bool planned_ = false;

@@ -2,21 +2,23 @@
 // One tail worker: a thread with a libuv loop that owns a share of the node's streams, from inotify
 // to compressed unit.
 //
-// Flow: InotifyWatcher -> dirty streams, each a fair turn (one slab) -> UnitWriter -> UnitSink.
-// A unit is handed on when it is full, or as soon as no stream is dirty: the watcher's batching
-// bounds how often that is. When the sink is full nothing is read: the files are the buffer.
-// Owner: AgentApp; sink, budget, clock and file system must outlive it. Public functions are for
-// any thread and only post to the loop. Errors of single files are counted (TailCounts), never
-// fatal.
+// Flow: InotifyWatcher -> StreamRegistry (which streams) -> ReadSchedule (whose turn, one slab
+// each)
+// -> StreamTailer -> UnitHandover -> UnitSink. A unit is handed on when it is full, or as soon as
+// no stream is dirty: the watcher's batching bounds how often that is. When the sink is full
+// nothing is read: the files are the buffer. Owner: AgentApp; sink, budget, clock and file system
+// must outlive it. Public functions are for any thread and only post to the loop. Errors of single
+// files are counted (TailCounts), never fatal.
 
-#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "agent/disk_keeper.h"
 #include "agent/stream_tailer.h"
+#include "agent/tail_worker_counts.h"
 #include "agent/unit_sink.h"
 #include "common/event/resume.h"
 #include "common/wire/messages.h"
@@ -38,27 +40,10 @@ struct TailWorkerOptions {
   base::Nanos safetyScan = std::chrono::seconds(30);
   uint64_t readBytesPerSecond = 0;  // 0: no cap
   uint32_t configEpoch = 1;
-};
-
-// What /metrics and STATS read; written by the worker's thread only.
-struct TailWorkerCounts {
-  std::atomic<uint64_t> streams{0};
-  std::atomic<uint64_t> readBytes{0};
-  std::atomic<uint64_t> rereadBytes{0};
-  std::atomic<uint64_t> records{0};
-  std::atomic<uint64_t> recordBytes{0};
-  std::atomic<uint64_t> dropBytes{0};
-  std::atomic<uint64_t> dropRecords{0};
-  std::atomic<uint64_t> lostBytes{0};
-  std::atomic<uint64_t> units{0};
-  std::atomic<uint64_t> unitBytes{0};
-  std::atomic<uint64_t> truncations{0};
-  std::atomic<uint64_t> lateGenerations{0};
-  std::atomic<uint64_t> unreadableFiles{0};
-  std::atomic<uint64_t> malformedNames{0};
-  std::atomic<uint64_t> overflows{0};
-  std::atomic<uint64_t> unwatchedDirectories{0};
-  std::atomic<uint64_t> blocked{0};
+  DiskOptions disk;
+  // What the checkpoint knows and is not at its end: streams whose containers went while nobody was
+  // looking must be told as lost, and ended.
+  std::vector<event::StreamDescription> knownStreams;
 };
 
 class TailWorker {
@@ -69,10 +54,14 @@ class TailWorker {
   TailWorker(const TailWorker&) = delete;
   TailWorker& operator=(const TailWorker&) = delete;
 
+  // kTooNew when the spool has a copy of a newer version.
   base::Status start();
   // Reads what is there now to its end, hands the last unit on, then calls `done` on the worker's
   // thread and reads no more.
   void drain(std::function<void()> done);
+  // Something is not acknowledged: copies what would not be there at the next start to the spool,
+  // then calls `done` on the worker's thread.
+  void keepRest(std::function<void()> done);
   void stop();
 
   // The ledger's answer to UnitSink::announce(). `firstEver`: this node is new to agent and
@@ -81,6 +70,8 @@ class TailWorker {
               std::optional<event::Resume> doubtful, bool firstEver);
   void acknowledged(std::vector<event::BlockHeader> blocks);
   void room();
+  // The stream belongs to another node: it is not followed any more.
+  void forbidden(const event::StreamKey& key);
   // A new life: forgets every position, then calls `done` on the worker's thread. The streams stay
   // announced.
   void reset(std::function<void()> done);

@@ -47,6 +47,11 @@ void RecordingSink::take(const event::BlockHeader& block,
   book.recordBytes += block.recordBytes;
   book.dropBytes += block.dropBytes();
   book.lostBytes += block.lostBytes;
+  if (block.lostBytes > 0 || (block.flags & event::kBlockTailLost) != 0) {
+    book.lossBlocks.push_back(block);
+  }
+  book.lateBlocks += (block.flags & event::kBlockLate) != 0;
+  book.doubtfulBlocks += (block.flags & event::kBlockInDoubt) != 0;
   book.consumed += block.to - block.from;
   book.resume.advance(block);
 }
@@ -56,8 +61,16 @@ void RecordingSink::announce(const event::StreamDescription& description) {
   StreamBook& book = books_[description.key()];
   const bool firstEver = book.resume.empty();
   book.description = description;
-  worker_->resume(description.key(), book.resume, std::nullopt, firstEver);
+  if (!silent_) worker_->resume(description.key(), book.resume, std::nullopt, firstEver);
   moved_.notify_all();
+}
+
+void RecordingSink::answerAll() {
+  const std::lock_guard lock(mutex_);
+  silent_ = false;
+  for (const auto& [key, book] : books_) {
+    if (!book.ended) worker_->resume(key, book.resume, std::nullopt, false);
+  }
 }
 
 void RecordingSink::end(const event::StreamKey& key) {

@@ -27,6 +27,8 @@ class RecordingSink final : public UnitSink {
     event::Resume resume;
     std::vector<SeenRecord> records;
     uint64_t recordBytes = 0, dropBytes = 0, lostBytes = 0, consumed = 0;
+    std::vector<event::BlockHeader> lossBlocks;  // that lost something, known or not
+    unsigned lateBlocks = 0, doubtfulBlocks = 0;
     bool ended = false;
   };
 
@@ -43,6 +45,13 @@ class RecordingSink final : public UnitSink {
     const std::lock_guard lock(mutex_);
     blocked_ = on;
   }
+
+  // Announcements wait for answerAll(): the aggregator is not there yet.
+  void silent(bool on) {
+    const std::lock_guard lock(mutex_);
+    silent_ = on;
+  }
+  void answerAll();
 
   bool offer(SealedUnit& unit) override;
   void announce(const event::StreamDescription& description) override;
@@ -68,6 +77,7 @@ class RecordingSink final : public UnitSink {
   std::map<event::StreamKey, StreamBook> books_;
   bool acknowledge_ = true;
   bool blocked_ = false;
+  bool silent_ = false;
   std::string violations_;
 };
 

@@ -1,107 +1,19 @@
 #include "agent/tail_worker.h"
 
-#include <fcntl.h>
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <zlib.h>
 
 #include <filesystem>
-#include <fstream>
 
-#include "tests/agent/core/recording_sink.h"
-#include "tests/support/temp_dir.h"
+#include "tests/agent/core/node_fixture.h"
 
 namespace logtail::agent {
 namespace {
 
 namespace fs = std::filesystem;
-using test::RecordingSink;
-using Messages = std::vector<std::string>;
+using test::cri;
+using test::Messages;
 
-std::string cri(const std::string& message, char tag = 'F', const char* stream = "stdout") {
-  return std::string("2026-12-02T12:00:00.123456789Z ") + stream + " " + tag + " " + message + "\n";
-}
-
-// A node's log directories, and a worker that reads them.
-class TailWorkerOnFiles : public testing::Test {
- protected:
-  TailWorkerOnFiles() { fs::create_directories(root() + "/containers"); }
-  ~TailWorkerOnFiles() override {
-    stop();
-    EXPECT_EQ(sink_.violations(), "");
-  }
-
-  std::string root() const { return dir_.path(); }
-  std::string podDir(const std::string& pod) const {
-    return root() + "/pods/ns_" + pod + "_uid-" + pod + "/c";
-  }
-  std::string log(const std::string& pod, int restart = 0) const {
-    return podDir(pod) + "/" + std::to_string(restart) + ".log";
-  }
-  std::string link(const std::string& pod, int restart = 0) const {
-    return root() + "/containers/" + pod + "_ns_c-" + std::string(63, 'a') +
-           static_cast<char>('0' + restart) + ".log";
-  }
-  void createPod(const std::string& pod, int restart = 0) {
-    fs::create_directories(podDir(pod));
-    append(log(pod, restart), "");
-    fs::create_symlink(log(pod, restart), link(pod, restart));
-  }
-  static void append(const std::string& path, const std::string& bytes) {
-    std::ofstream(path, std::ios::app | std::ios::binary) << bytes;
-  }
-  // As the kubelet does: rename, then the runtime opens a new file.
-  std::string rotate(const std::string& pod) {
-    const std::string rotated = log(pod) + ".20261202-12000" + std::to_string(rotations_++);
-    fs::rename(log(pod), rotated);
-    append(log(pod), "");
-    return rotated;
-  }
-  static void compress(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    const std::string bytes((std::istreambuf_iterator<char>(in)), {});
-    const std::string temporary = path + ".tmp";
-    gzFile out = gzopen(temporary.c_str(), "wb");
-    gzwrite(out, bytes.data(), static_cast<unsigned>(bytes.size()));
-    gzclose(out);
-    fs::rename(temporary, path + ".gz");
-    fs::remove(path);
-  }
-
-  void start() {
-    TailWorkerOptions options;
-    options.logRoot = root();
-    options.node = "n";
-    options.maxLine = 64 * 1024;
-    options.startAt = startAt_;
-    options.grace = std::chrono::milliseconds(50);
-    options.safetyScan = std::chrono::seconds(3600);
-    worker_ = std::make_unique<TailWorker>(options, sink_, budget_, base::systemClock());
-    sink_.attach(worker_.get());
-    ASSERT_TRUE(worker_->start().ok());
-  }
-  void stop() {
-    if (worker_ != nullptr) worker_->stop();
-    sink_.attach(nullptr);
-    worker_.reset();
-  }
-  bool waitForEnd(const std::string& pod) {
-    return sink_.waitFor([&](const auto& books) {
-      for (const auto& [key, book] : books) {
-        if (book.description.pod == pod) return book.ended;
-      }
-      return false;
-    });
-  }
-
-  logtail::test::TempDir dir_;
-  base::MemoryBudget budget_{64'000'000};
-  RecordingSink sink_;
-  std::unique_ptr<TailWorker> worker_;
-  StartAt startAt_ = StartAt::kHead;
-  int rotations_ = 0;
-};
+using TailWorkerOnFiles = test::NodeFixture;
 
 TEST_F(TailWorkerOnFiles, ReadsWhatIsThereAndWhatComes) {
   createPod("a");
@@ -231,7 +143,7 @@ TEST_F(TailWorkerOnFiles, ARewriteUnderTheSameFirstLineIsTheNextEpoch) {
 }
 
 TEST_F(TailWorkerOnFiles, TailStartsBehindTheLastWholeLine) {
-  startAt_ = StartAt::kTail;
+  options_.startAt = StartAt::kTail;
   createPod("a");
   append(log("a"), cri("old") + "2026-12-02T12:00");
   start();

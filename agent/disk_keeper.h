@@ -1,0 +1,81 @@
+#pragma once
+// Keeps on disk what rotation is about to delete, within the disk's budget (invariant 3).
+//
+// Flow, once a second: StreamTailers say what they hold -> Spool takes a copy of each generation
+// that is at risk -> DiskBudget says what is too much -> the tailer goes on in the copy, or
+// declares the bytes lost. What nobody needs any more goes. At risk is a generation at its final
+// end that is not acknowledged to there and is among the two oldest files of its directory, or
+// deleted, or of a container that is gone. It waits `patience` first: with a healthy aggregator the
+// acknowledgement is faster, and nothing is ever copied. Owned by a TailWorker; file system, budget
+// and counts must outlive it. Thread: the worker's, but for the copying: one copy at a time runs on
+// a thread of libuv's pool with a descriptor of its own, for it writes and syncs as many megabytes
+// as a log file has, and reading must not wait for that. Failure: a copy that fails is counted and
+// tried again; the held descriptor is still there.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agent/disk_budget.h"
+#include "agent/spool.h"
+#include "agent/stream_registry.h"
+#include "agent/tail_worker_counts.h"
+
+struct uv_loop_s;
+
+namespace logtail::agent {
+
+struct DiskOptions {
+  std::string spoolDirectory;  // STATE/spool; empty: no copies are made
+  DiskLimits limits;
+  base::Nanos patience = std::chrono::seconds(2);
+  base::Nanos interval = std::chrono::seconds(1);
+  base::FileSystem* files = &base::posixFileSystem();
+};
+
+class DiskKeeper {
+ public:
+  DiskKeeper(DiskOptions options, const std::string& logRoot, Spool::Share share,
+             base::MemoryBudget& budget, TailWorkerCounts& counts);
+  ~DiskKeeper();
+
+  // Before the worker's thread runs. kTooNew when a copy is of a newer version.
+  base::Status load();
+  // The streams that have copies, each once.
+  std::vector<event::StreamDescription> streams() const;
+  std::vector<SpooledCopy> copiesOf(const event::StreamKey& stream);
+
+  // One look at everything. Tailers that got something to do are enqueued in `dirty`.
+  void look(uv_loop_s* loop, StreamRegistry& streams, TailContext& context,
+            std::vector<FollowedStream*>& dirty);
+  // The agent stops and something is not acknowledged: copies at once, on this thread, what is
+  // deleted, and what is at risk without waiting for patience.
+  void keepAll(StreamRegistry& streams, TailContext& context);
+  // A stream is over: all of it is acknowledged.
+  void forget(const event::StreamKey& stream);
+
+ private:
+  struct Job;
+  using Held = StreamTailer::Held;
+
+  void removeUnneeded(StreamRegistry& streams);
+  void useCopies(std::vector<Held>& held);
+  void startCopy(uv_loop_s* loop, const std::vector<Held>& held, base::Nanos now);
+  bool mayCopy(const Held& held);
+  void finished(Job& job);
+  void noteCopied(const base::Status& status);
+  void giveUp(const std::vector<Held>& held, StreamRegistry& streams, TailContext& context,
+              std::vector<FollowedStream*>& dirty);
+  void giveUpCopyOf(const SpooledGeneration& copy, StreamRegistry& streams, TailContext& context,
+                    std::vector<FollowedStream*>& dirty);
+
+  const DiskOptions options_;
+  base::MemoryBudget& budget_;
+  TailWorkerCounts& counts_;
+  Spool spool_;
+  DiskBudget disk_;
+  std::unique_ptr<Job> job_;  // the copy under way
+  uint64_t heldBytes_ = 0;    // deleted but open, as of the last look
+};
+
+}  // namespace logtail::agent

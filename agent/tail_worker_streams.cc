@@ -1,0 +1,183 @@
+// TailWorker's half that follows: which containers there are, their directories and streams.
+#include "agent/tail_worker_impl.h"
+#include "common/base/log.h"
+
+namespace logtail::agent {
+namespace {
+
+constexpr uint32_t kContainersCookie = StreamRegistry::kNoDirectory;
+constexpr base::Nanos kRootRetry = std::chrono::seconds(1);
+
+}  // namespace
+
+base::Status TailWorker::Impl::start() {
+  LOGTAIL_TRY(disk_.load());
+  spooledStreams_ = disk_.streams();
+  knownStreams_ = options_.knownStreams;
+  return loop_.start([this] { open(); });
+}
+
+void TailWorker::Impl::open() {
+  uv_timer_init(loop_.loop(), &wakeTimer_);
+  uv_timer_init(loop_.loop(), &scanTimer_);
+  uv_idle_init(loop_.loop(), &idle_);
+  uv_timer_init(loop_.loop(), &diskTimer_);
+  wakeTimer_.data = scanTimer_.data = diskTimer_.data = idle_.data = this;
+  InotifyWatcher::Options watching;
+  watching.interval = options_.watchInterval;
+  watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, watching);
+  streams_ = std::make_unique<StreamRegistry>(*watcher_);
+  const auto period = static_cast<uint64_t>(options_.safetyScan.count() / 1'000'000);
+  uv_timer_start(
+      &scanTimer_,
+      [](uv_timer_t* t) {
+        auto* self = static_cast<Impl*>(t->data);
+        self->lookAtEverything();
+        self->work();
+      },
+      period, period);
+  const auto diskPeriod = static_cast<uint64_t>(options_.disk.interval.count() / 1'000'000);
+  uv_timer_start(
+      &diskTimer_, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->lookAtDisk(); }, diskPeriod,
+      diskPeriod);
+  watchRoot();
+  scanContainers();
+  starting_ = false;
+  work();
+}
+
+void TailWorker::Impl::close() {
+  streams_.reset();
+  watcher_.reset();
+  for (auto* handle :
+       {reinterpret_cast<uv_handle_t*>(&wakeTimer_), reinterpret_cast<uv_handle_t*>(&scanTimer_),
+        reinterpret_cast<uv_handle_t*>(&diskTimer_), reinterpret_cast<uv_handle_t*>(&idle_)}) {
+    uv_close(handle, nullptr);
+  }
+}
+
+void TailWorker::Impl::onDirectoryDirty(uint32_t cookie, bool namesChanged) {
+  if (cookie == kContainersCookie) {
+    containersDirty_ = true;
+    return;
+  }
+  for (FollowedStream* stream : streams_->streamsIn(cookie)) {
+    if (namesChanged) stream->tailer->refresh(context_);
+    schedule_.enqueue(*stream);
+  }
+}
+
+void TailWorker::Impl::onOverflow() {
+  counts_.overflows.fetch_add(1, std::memory_order_relaxed);
+  lookAtEverything();
+}
+
+void TailWorker::Impl::onDrained() {
+  if (containersDirty_) scanContainers();
+  work();
+}
+
+void TailWorker::Impl::onUnwatched(uint32_t, const std::string& why) {
+  if (counts_.unwatchedDirectories.fetch_add(1, std::memory_order_relaxed) == 0) {
+    base::logWarn("agent: " + why);
+  }
+}
+
+// The directory may come later: it is looked for at every wake until it is there.
+void TailWorker::Impl::watchRoot() {
+  rootWatched_ = watcher_->watch(kContainersCookie, containers_.path()).ok();
+  if (!rootWatched_) wakeBy(clock_.steady() + kRootRetry);
+}
+
+void TailWorker::Impl::lookAtEverything() {
+  if (!rootWatched_) watchRoot();
+  scanContainers();
+  for (auto& [key, stream] : streams_->all()) {
+    stream.tailer->refresh(context_);
+    schedule_.enqueue(stream);
+  }
+}
+
+void TailWorker::Impl::scanContainers() {
+  containersDirty_ = false;
+  auto changes = containers_.scan();
+  if (!changes.ok()) return;
+  counts_.malformedNames.store(containers_.malformedNames(), std::memory_order_relaxed);
+  for (const ContainerLog& log : changes->added) add(describe(log), log.directory);
+  for (const ContainerLog& log : changes->removed) markGone(log);
+  addKnown(spooledStreams_);
+  // A node without any container is more likely one whose logs are not mounted: nothing is told as
+  // lost then.
+  if (containers_.found() > 0) addKnown(knownStreams_);
+}
+
+// Streams of an earlier run whose containers are gone: what is left of them is read, the rest told.
+void TailWorker::Impl::addKnown(std::vector<event::StreamDescription>& known) {
+  for (event::StreamDescription& description : std::exchange(known, {})) {
+    const std::string directory =
+        logDirectoryOf(options_.logRoot, description.namespaceName, description.pod,
+                       description.podUid, description.container);
+    FollowedStream* stream = add(std::move(description), directory);
+    if (stream != nullptr) stream->tailer->markGone(clock_.steady());
+  }
+}
+
+event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) const {
+  event::StreamDescription description;
+  description.cluster = options_.cluster;
+  description.node = options_.node;
+  description.namespaceName = log.namespaceName;
+  description.pod = log.pod;
+  description.podUid = log.podUid;
+  description.container = log.container;
+  description.containerId = log.containerId;
+  description.restart = log.restart;
+  return description;
+}
+
+// Null when it is another worker's, or followed already.
+FollowedStream* TailWorker::Impl::add(event::StreamDescription description,
+                                      const std::string& directory) {
+  const event::StreamKey key = description.key();
+  if (key.hash.low % options_.workers != options_.index) return nullptr;
+  if (streams_->find(key) != nullptr) return nullptr;
+  FollowedStream& stream = streams_->add(std::make_unique<StreamTailer>(
+      std::move(description), directory, options_.maxLine, budget_, timeCache_));
+  stream.presentAtStart = starting_;
+  stream.tailer->refresh(context_);
+  if (stream.cookie == StreamRegistry::kNoDirectory) stream.tailer->markGone(clock_.steady());
+  counts_.streams.store(streams_->size(), std::memory_order_relaxed);
+  sink_.announce(stream.tailer->description());
+  return &stream;
+}
+
+void TailWorker::Impl::markGone(const ContainerLog& log) {
+  FollowedStream* stream = streams_->find(describe(log).key());
+  if (stream == nullptr) return;
+  stream->tailer->refresh(context_);
+  stream->tailer->markGone(clock_.steady());
+  schedule_.enqueue(*stream);
+  if (stream->tailer->done()) endStream(*stream);
+}
+
+void TailWorker::Impl::endStream(FollowedStream& stream) {
+  const event::StreamKey key = stream.tailer->key();
+  const StreamTailer::Sealed& sealed = stream.tailer->sealed();
+  endedStats_.push_back(
+      {key, sealed.readBytes, sealed.rereadBytes, sealed.bytes, sealed.records, sealed.digest, 0});
+  schedule_.forget(stream);
+  streams_->remove(key);
+  disk_.forget(key);
+  sink_.end(key);
+  counts_.streams.store(streams_->size(), std::memory_order_relaxed);
+}
+
+void TailWorker::Impl::lookAtDisk() {
+  std::vector<FollowedStream*> dirty;
+  disk_.look(loop_.loop(), *streams_, context_, dirty);
+  counts_.scannedDirectories = watcher_->refused();
+  for (FollowedStream* stream : dirty) schedule_.enqueue(*stream);
+  if (!dirty.empty()) work();
+}
+
+}  // namespace logtail::agent
