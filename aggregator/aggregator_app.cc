@@ -12,8 +12,6 @@
 namespace logtail::aggregator {
 namespace {
 
-constexpr base::Nanos kDurableWait = std::chrono::seconds(5);
-
 std::chrono::milliseconds toMillis(base::Nanos nanos) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(nanos);
 }
@@ -94,9 +92,9 @@ base::Status AggregatorApp::openQueue() {
   if (!known.ok()) return known.error();
   options.knownDurable = *known;
   options.sync = config_.queue.sync;
-  auto writer = wal::QueueWriter::open(fs_, clock_, segments_, options,
-                                       [this](const auto& key) { return describe(key); },
-                                       recovery_);
+  auto writer = wal::QueueWriter::open(
+      fs_, clock_, segments_, options, [this](const auto& key) { return describe(key); },
+      recovery_);
   if (!writer.ok()) return writer.error();
   base::logInfo(describeRecovery(recovery_));
   log_ = std::make_unique<wal::CommitLog>(std::move(*writer), segments_, wal::CommitLog::Options{});
@@ -126,16 +124,16 @@ base::Status AggregatorApp::restoreLedger() {
 }
 
 base::Status AggregatorApp::startOutputs() {
-  beginning_ = std::make_unique<OutputBeginning>(
-      fs_, segments_, recovery_.queueId, recovery_.epoch,
-      [this](const auto& use) { intake_->withLedger(use); });
+  beginning_ =
+      std::make_unique<OutputBeginning>(fs_, segments_, recovery_.queueId, recovery_.epoch,
+                                        [this](const auto& use) { intake_->withLedger(use); });
   for (const auto& chosen : config_.outputs) LOGTAIL_TRY(startOutput(chosen));
   Maintenance::Options options;
   options.queueId = recovery_.queueId;
   options.snapshotInterval = config_.snapshotInterval;
   options.retain = config_.queue.retain;
-  maintenance_ = std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_,
-                                               outputs_, clock_);
+  maintenance_ =
+      std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_, outputs_, clock_);
   return {};
 }
 
@@ -204,7 +202,8 @@ void AggregatorApp::stop() {
   const auto deadline = clock_.steady() + config_.drainTimeout;
   for (const auto& output : outputs_) {
     if (!output->drain(deadline)) {
-      base::logWarn("output " + output->id() + ": not everything is delivered; the next start goes on");
+      base::logWarn("output " + output->id() +
+                    ": not everything is delivered; the next start goes on");
     }
   }
   if (maintenance_ && !maintenance_->saveSnapshot())
@@ -217,25 +216,9 @@ void AggregatorApp::stop() {
   receiver_.reset();
 }
 
-AuditInput AggregatorApp::gatherAudit() {
-  AuditInput input;
-  // Outputs first: what they have by now is at or before where the ledger is then.
-  for (const auto& output : outputs_) input.outputs.push_back({output->id(), output->progress()});
-  intake_->withLedger([&](Ledger& ledger) {
-    input.sequence = ledger.sequence();
-    ledger.forEach([&](const StreamState& stream) { input.streams.push_back(stream); });
-    ledger.forEachNode([&](const NodeState& node) { input.nodes.push_back(node); });
-    input.retired = ledger.retired();
-    input.damagedRecords = ledger.damagedRecords();
-  });
-  segments_.waitAbove(input.sequence == 0 ? 0 : input.sequence - 1, kDurableWait);
-  input.lostAfterAck = recovery_.lostAfterAck + replayLost_;
-  input.nowNanos = clock_.wallNanos();
-  return input;
-}
-
 net::HttpResponse AggregatorApp::answerAudit(const net::HttpRequest& request) {
-  const AuditInput input = gatherAudit();
+  AuditInput input = gatherAudit(*intake_, outputs_, segments_, clock_);
+  input.lostAfterAck = recovery_.lostAfterAck + replayLost_;
   const Audit audit = takeAudit(input, fs_, segments_);
   net::HttpResponse response;
   response.contentType = "application/json";

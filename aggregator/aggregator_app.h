@@ -3,9 +3,9 @@
 //
 // Start: queue recovery -> ledger snapshot -> replay -> outputs -> receiver -> HTTP. Stop: receiver
 // -> queue (drain, mark) -> outputs (to the mark, bounded) -> snapshot. Owned by main; start() and
-// stop() are for main's thread; Maintenance does what time asks for. Failure: state of a newer version or a bad address ends start(); a full
-// disk makes agents wait; a disk that cannot be trusted stops acknowledging and readiness, never
-// the process.
+// stop() are for main's thread; Maintenance does what time asks for. Failure: state of a newer
+// version or a bad address ends start(); a full disk makes agents wait; a disk that cannot be
+// trusted stops acknowledging and readiness, never the process.
 
 #include <atomic>
 #include <memory>
@@ -34,6 +34,9 @@ class AggregatorApp {
   base::Status start();
   void stop();
 
+  uint16_t agentPort() const { return receiver_->port(); }
+  uint16_t httpPort() const { return http_->port(); }
+
  private:
   base::Status openQueue();
   base::Status restoreLedger();
@@ -48,7 +51,6 @@ class AggregatorApp {
     return config_.data.dir + "/outputs/" + id;
   }
 
-  AuditInput gatherAudit();
   net::HttpResponse answerAudit(const net::HttpRequest& request);
   net::HttpResponse answerForget(const net::HttpRequest& request);
 

@@ -7,6 +7,7 @@
 namespace logtail::aggregator {
 namespace {
 
+constexpr base::Nanos kDurableWait = std::chrono::seconds(5);
 constexpr size_t kMaxLines = 200;  // of findings; a broken disk would list millions
 
 std::string nameOf(const StreamState& stream) {
@@ -132,6 +133,23 @@ void checkOutput(const AuditInput& input, const AuditedOutput& output, base::Fil
 }
 
 }  // namespace
+
+AuditInput gatherAudit(Intake& intake, const RunningOutputs& outputs, const wal::SegmentList& queue,
+                       base::Clock& clock) {
+  AuditInput input;
+  // Outputs first: what they have by now is at or before where the ledger is then.
+  for (const auto& output : outputs) input.outputs.push_back({output->id(), output->progress()});
+  intake.withLedger([&](Ledger& ledger) {
+    input.sequence = ledger.sequence();
+    ledger.forEach([&](const StreamState& stream) { input.streams.push_back(stream); });
+    ledger.forEachNode([&](const NodeState& node) { input.nodes.push_back(node); });
+    input.retired = ledger.retired();
+    input.damagedRecords = ledger.damagedRecords();
+  });
+  if (input.sequence > 0) queue.waitAbove(input.sequence - 1, kDurableWait);
+  input.nowNanos = clock.wallNanos();
+  return input;
+}
 
 Audit takeAudit(const AuditInput& input, base::FileSystem& fs, const wal::SegmentList& queue) {
   Audit audit;

@@ -8,13 +8,14 @@
 // is read.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "aggregator/ledger.h"
+#include "aggregator/intake.h"
 #include "common/base/file_system.h"
 #include "common/wal/segment_list.h"
-#include "outputs/progress.h"
+#include "outputs/output_runner.h"
 
 namespace logtail::aggregator {
 
@@ -56,6 +57,12 @@ struct Audit {
   uint64_t sealedBytes = 0;
   uint64_t unreadBytes = 0;  // in files, not sealed yet
 };
+
+using RunningOutputs = std::vector<std::unique_ptr<outputs::OutputRunner>>;
+
+// The moment's figures, once the ledger's newest entry is durable (or a few seconds have passed).
+AuditInput gatherAudit(Intake& intake, const RunningOutputs& outputs, const wal::SegmentList& queue,
+                       base::Clock& clock);
 
 Audit takeAudit(const AuditInput& input, base::FileSystem& fs, const wal::SegmentList& queue);
 

@@ -6,7 +6,8 @@
 // or a removal that fails is logged and tried again; nothing is removed that a snapshot does not
 // cover. Retention: a segment goes when it is old enough, or room is needed, and every output has
 // passed it; `drop_oldest` outputs are told to move on when the queue is full, and if they did not
-// within a round they are not waited for (invariant 5): they count what is gone when they come back.
+// within a round they are not waited for (invariant 5): they count what is gone when they come
+// back.
 
 #include <condition_variable>
 #include <memory>

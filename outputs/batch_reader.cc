@@ -11,7 +11,7 @@ using base::Result;
 using base::Status;
 
 constexpr size_t kMinRecordColumns = 4;  // bytes of columns that every record takes
-constexpr size_t kMaxSkipped = 1024;  // units that a batch passes over
+constexpr size_t kMaxSkipped = 1024;     // units that a batch passes over
 constexpr size_t kDecoderBytes = 160 * 1024;
 constexpr size_t kKeptRecords = 64 * 1024;  // capacity that a batch may keep for its next use
 
@@ -192,8 +192,8 @@ void BatchReader::openFrame(const wal::EntryView& entry) {
 void BatchReader::takeUnit(uint64_t skipThrough, Decoded& batch) {
   OpenFrame& open = *frame_;
   const std::string_view rest = open.frame.units.substr(open.offset);
-  const auto header = rest.empty() ? Result<event::UnitHeader>(base::Errc::kNotFound, "")
-                                   : event::peekUnit(rest);
+  const auto header =
+      rest.empty() ? Result<event::UnitHeader>(base::Errc::kNotFound, "") : event::peekUnit(rest);
   if (!header.ok()) {
     if (!rest.empty()) undecodable(header.message());
     position_.sequence = open.sequence + 1;

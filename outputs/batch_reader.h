@@ -60,9 +60,9 @@ class BatchReader {
   struct OpenFrame {
     wal::FrameView frame;
     uint64_t sequence = 0;
-    uint32_t unit = 0;      // the next one
-    size_t offset = 0;      // of it in frame.units
-    size_t verdict = 0;     // of its first block
+    uint32_t unit = 0;       // the next one
+    size_t offset = 0;       // of it in frame.units
+    size_t verdict = 0;      // of its first block
     uint32_t skipUnits = 0;  // done before this start
   };
   using DescriptionPtr = std::shared_ptr<const event::StreamDescription>;

@@ -159,7 +159,8 @@ void OutputRunner::setProblem(std::optional<std::string> problem) {
   mailbox_->problem = std::move(problem);
 }
 
-// --- the runner's thread --------------------------------------------------------------------------
+// --- the runner's thread
+// --------------------------------------------------------------------------
 
 void OutputRunner::run() {
   Nanos wait = settings_.retryMin;

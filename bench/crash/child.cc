@@ -127,7 +127,7 @@ std::string tailOf(const std::string& logPath, size_t lines) {
   auto bytes = base::readFile(base::posixFileSystem(), logPath, uint64_t{1} << 30);
   if (!bytes.ok()) return "    (" + bytes.message() + ")\n";
   size_t at = bytes->size();
-  for (size_t line = 0; line <= lines && at > 0; ++line) {
+  for (size_t line = 0; line < lines && at > 0; ++line) {
     const size_t newline = at < 2 ? std::string::npos : bytes->rfind('\n', at - 2);
     at = newline == std::string::npos ? 0 : newline + 1;
   }

@@ -122,6 +122,7 @@ class ScriptedAgent {
     return true;
   }
 
+  const auto& message() const { return reader_.message(); }
   // False at the end of the connection.
   bool next() {
     for (;;) {
