@@ -217,6 +217,9 @@ base::Result<bool> QueueWriter::checkIndex(const SegmentInfo& info) {
 
 // Sets aside what cannot be used, removes what nobody needs, and writes `meta` when it is missing.
 base::Status QueueWriter::tidy(const Directory& found, RecoveryReport& report) {
+  // A start that was killed may have left `meta` under a name that is not durable; the id in it is
+  // told to agents from now on.
+  if (!found.metaMissing) LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
   for (const auto& [number, path] : found.damaged) {
     ++report.segmentsSetAside;
     skipNumber(number);
