@@ -13,6 +13,8 @@ namespace logtail::aggregator {
 namespace {
 
 using test::CrashFileSystem;
+using test::Operation;
+using test::OpKind;
 
 constexpr uint64_t kQueue = 5;
 const char* const kDirectory = "/data/ledger";
@@ -171,7 +173,9 @@ class LedgerCrash : public testing::Test {
     if (!queue.ok()) return queue.error();
     life.queue = std::move(*queue);
     life.store = std::make_unique<LedgerStore>(fs, "/data/ledger", life.queue->queueId());
+    loading_ = true;
     auto loaded = life.store->load(life.ledger, life.list.oldestSequence());
+    loading_ = false;
     if (!loaded.ok()) return loaded.error();
     wal::QueueReader reader(fs, life.list, loaded->sequence + 1);
     LedgerReplay replay(life.ledger);
@@ -181,8 +185,8 @@ class LedgerCrash : public testing::Test {
       if (*next == wal::QueueReader::Next::kWait) break;
       replay.apply(reader.entry());
     }
-    EXPECT_EQ(replay.malformed(), 0u);
-    EXPECT_EQ(report.lostAfterAck, 0u);
+    if (replay.malformed() != 0) return {base::Errc::kBug, "a malformed entry"};
+    if (report.lostAfterAck != 0) return {base::Errc::kBug, "lost after ack"};
     return {};
   }
 
@@ -220,16 +224,16 @@ class LedgerCrash : public testing::Test {
     if (!start(fs, life).ok() || !openStreams(life).ok()) return 0;
     for (size_t n = 0; n < steps_.size(); ++n) {
       if (!sendStep(life, n).ok()) return n;
-      if (n % 3 != 2) continue;
+      if (n % snapshotEvery_ != snapshotEvery_ - 1) continue;
       const std::string bytes = LedgerSnapshot::encode(life.ledger, life.queue->queueId());
-      if (!life.store->save(life.ledger.sequence(), bytes).ok()) return n + 1;
-      if (!life.queue->removeThrough(life.store->covered()).ok()) return n + 1;
+      if (!life.store->save(life.ledger.sequence(), bytes).ok()) continue;
+      (void)life.queue->removeThrough(life.store->covered());
     }
     return steps_.size();
   }
 
-  // What the ledger must be when exactly `frames` of the steps are in it.
-  void expectState(const Ledger& ledger, size_t frames) {
+  // Empty, or what is wrong with a ledger in which exactly `frames` of the steps should be.
+  std::string compare(const Ledger& ledger, size_t frames) {
     base::MemoryBudget budget(1 << 24);
     Ledger reference(Ledger::Limits{}, budget);
     uint64_t entry = 0;
@@ -243,31 +247,59 @@ class LedgerCrash : public testing::Test {
       reference.apply(++entry, {"n1", 1, n + 1}, steps_[n].blocks, answer.verdicts);
     }
     for (const auto& key : keys_) {
-      ASSERT_NE(ledger.find(key), nullptr);
-      ASSERT_EQ(*ledger.find(key), *reference.find(key)) << "after " << frames << " frames";
+      const StreamState* stream = ledger.find(key);
+      if (stream == nullptr) return "a stream is gone";
+      if (*stream != *reference.find(key))
+        return "a stream is not as " + std::to_string(frames) + " frames left it";
     }
+    return {};
   }
 
-  // After any crash: everything acknowledged is in the ledger, and the ledger is what the queue
-  // says.
-  void checkAfter(CrashFileSystem& fs, size_t acknowledged) {
-    Life life;
+  // Empty, or what a start into `life` finds that it should not: everything acknowledged is in the
+  // ledger, and the ledger is what the queue says.
+  std::string look(CrashFileSystem& fs, Life& life, size_t acknowledged) {
     const base::Status started = start(fs, life);
-    ASSERT_TRUE(started.ok()) << started.message();
+    if (!started.ok()) return "does not start: " + started.message();
     const NodeState* node = life.ledger.findNode("n1");
     const size_t frames = node == nullptr ? 0 : node->lastFrame;
-    ASSERT_GE(frames, acknowledged);
-    if (frames == 0) return;
-    expectState(life.ledger, frames);
-    // And it goes on from there: what follows is accepted, what was acknowledged is a repeat.
+    if (frames < acknowledged) return "acknowledged frames are gone";
+    return frames == 0 ? std::string() : compare(life.ledger, frames);
+  }
+
+  // The same on a disk, which then goes on: what follows is accepted, what was there is a repeat.
+  void checkAfter(CrashFileSystem& fs, size_t acknowledged) {
+    Life life;
+    ASSERT_EQ(look(fs, life, acknowledged), "");
+    if (life.ledger.findNode("n1") == nullptr || life.ledger.findNode("n1")->lastFrame == 0) return;
     for (size_t n = 0; n < steps_.size(); ++n) ASSERT_TRUE(sendStep(life, n).ok()) << n;
-    expectState(life.ledger, steps_.size());
+    ASSERT_EQ(compare(life.ledger, steps_.size()), "");
+  }
+
+  // Works until operation n, from which on all fail. Returns how many operations there were.
+  uint64_t workUntilKilled(CrashFileSystem& fs, uint64_t n, size_t& acknowledged) {
+    uint64_t operations = 0;
+    fs.failWhen([&](const Operation& operation) -> std::optional<base::Errc> {
+      if (operation.kind == OpKind::kRead || operations++ < n) return std::nullopt;
+      return base::Errc::kStop;
+    });
+    Life life;
+    acknowledged = work(fs, life);
+    fs.failWhen(nullptr);
+    return operations;
+  }
+  // Believes what it finds, and lets segments go on that word.
+  void startAndRemove(CrashFileSystem& fs, Life& life) {
+    const base::Status started = start(fs, life);
+    ASSERT_TRUE(started.ok()) << started.message();
+    ASSERT_TRUE(life.queue->removeThrough(life.store->covered()).ok());
   }
 
   test::FakeClock clock_;
   const std::vector<event::StreamKey> keys_{describe("n1", "a").key(), describe("n1", "b").key(),
                                             describe("n1", "c").key()};
   std::vector<Step> steps_;
+  size_t snapshotEvery_ = 3;
+  bool loading_ = false;
 };
 
 TEST_F(LedgerCrash, AfterAnyCrashTheLedgerIsWhatTheQueueHolds) {
@@ -289,33 +321,103 @@ TEST_F(LedgerCrash, AfterAnyCrashTheLedgerIsWhatTheQueueHolds) {
   }
 }
 
-TEST_F(LedgerCrash, WithoutTheSnapshotsSyncsThatIsNoticed) {
-  // Not one of the snapshot's syncs may be missing: after a crash that keeps nothing unsynced, the
-  // segments that the snapshot replaced are gone and it is not there.
-  for (const bool ofDirectory : {false, true}) {
-    CrashFileSystem fs;
-    fs.ignoreSyncs([&](const std::string& path, bool isDirectory) {
-      return path.find("/ledger") != std::string::npos && isDirectory == ofDirectory;
-    });
-    Life life;
-    ASSERT_EQ(work(fs, life), steps_.size());
-    ASSERT_GT(life.list.oldestSequence(), 1u);
-    bool noticed = false;
-    for (uint64_t seed = 0; seed < 8 && !noticed; ++seed) {
-      const auto after = fs.crash(seed);
-      Life again;
-      if (!start(*after, again).ok()) {
-        noticed = true;
-      } else {
-        again.ledger.forEach([&](const StreamState& stream) {
-          noticed |= stream.totals != life.ledger.find(stream.key)->totals;
-        });
-        noticed |= again.ledger.streamCount() != keys_.size();
+// The process ends at operation n, the next one goes on, and then the machine stops.
+TEST_F(LedgerCrash, AfterAKillAtAnyOperationTheLedgerIsWhatTheQueueHolds) {
+  for (snapshotEvery_ = 3; snapshotEvery_ <= 12; snapshotEvery_ += 9) {
+    for (uint64_t n = 0;; ++n) {
+      SCOPED_TRACE("killed at operation " + std::to_string(n));
+      CrashFileSystem fs;
+      size_t acknowledged = 0;
+      const uint64_t operations = workUntilKilled(fs, n, acknowledged);
+      {
+        Life life;
+        startAndRemove(fs, life);
       }
+      for (uint64_t seed = 0; seed < 5 && !HasFatalFailure(); ++seed) {
+        checkAfter(*fs.crash(seed), acknowledged);
+      }
+      if (HasFatalFailure()) return;
+      if (operations <= n) break;
     }
-    EXPECT_TRUE(noticed) << (ofDirectory ? "directory" : "file");
   }
 }
+
+TEST_F(LedgerCrash, AfterAFailedSyncAndACrashTheLedgerIsWhatTheQueueHolds) {
+  for (const OpKind kind : {OpKind::kSyncData, OpKind::kSyncDirectory, OpKind::kRename}) {
+    for (uint64_t n = 0;; ++n) {
+      CrashFileSystem fs;
+      fs.failNth(kind, n, base::Errc::kStop);
+      size_t acknowledged = 0;
+      {
+        Life life;
+        acknowledged = work(fs, life);
+      }
+      if (fs.count(kind) <= n) break;
+      for (uint64_t seed = 0; seed < 5; ++seed) {
+        SCOPED_TRACE(std::string(name(kind)) + " " + std::to_string(n) + " fails, seed " +
+                     std::to_string(seed));
+        checkAfter(*fs.crash(seed), acknowledged);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+enum class Site { kNone, kSnapshotBytes, kSnapshotName, kStartName };
+struct LeftOut {
+  const char* name;
+  Site site;
+};
+void PrintTo(const LeftOut& row, std::ostream* out) {
+  *out << row.name;
+}
+
+class LedgerWithoutASync : public LedgerCrash, public testing::WithParamInterface<LeftOut> {
+ protected:
+  void leaveOut(CrashFileSystem& fs) {
+    fs.ignoreSyncs([this](const std::string& path, bool isDirectory) {
+      if (path.find("/ledger") == std::string::npos) return false;
+      const Site name = loading_ ? Site::kStartName : Site::kSnapshotName;
+      return GetParam().site == (isDirectory ? name : Site::kSnapshotBytes);
+    });
+  }
+  std::string lookAfterCrash(const CrashFileSystem& fs, size_t acknowledged) {
+    std::string broken;
+    for (uint64_t seed = 0; seed < 8 && broken.empty(); ++seed) {
+      Life life;
+      broken = look(*fs.crash(seed), life, acknowledged);
+    }
+    return broken;
+  }
+};
+
+// A segment goes once a snapshot covers it: a snapshot that a crash takes back, or leaves without
+// its bytes, takes what was acknowledged with it. With every sync in its place none does.
+TEST_P(LedgerWithoutASync, LosesWhatOnlyTheSnapshotHeld) {
+  std::string broken;
+  for (snapshotEvery_ = 3; snapshotEvery_ <= 12; snapshotEvery_ += 9) {
+    for (uint64_t n = 1; broken.empty(); ++n) {
+      CrashFileSystem fs;
+      leaveOut(fs);
+      size_t acknowledged = 0;
+      const uint64_t operations = workUntilKilled(fs, n, acknowledged);
+      broken = lookAfterCrash(fs, acknowledged);
+      Life life;
+      startAndRemove(fs, life);
+      if (broken.empty()) broken = lookAfterCrash(fs, acknowledged);
+      if (operations <= n) break;
+    }
+  }
+  RecordProperty("broken", broken);
+  EXPECT_EQ(broken.empty(), GetParam().site == Site::kNone) << broken;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sites, LedgerWithoutASync,
+                         testing::Values(LeftOut{"None", Site::kNone},
+                                         LeftOut{"SnapshotBytes", Site::kSnapshotBytes},
+                                         LeftOut{"SnapshotName", Site::kSnapshotName},
+                                         LeftOut{"StartName", Site::kStartName}),
+                         [](const auto& row) { return std::string(row.param.name); });
 
 }  // namespace
 }  // namespace logtail::aggregator
