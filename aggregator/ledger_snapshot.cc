@@ -81,6 +81,14 @@ void encodeNode(const NodeState& node, std::string& out) {
                                   (node.forgotten ? 4 : 0)));
 }
 
+// The payload of the record at `at`, which findRecord() gave; empty when its CRC is wrong.
+std::string_view payloadAt(std::string_view bytes, size_t at) {
+  const uint32_t length = base::loadFixed<uint32_t>(bytes.data() + at + 4);
+  const std::string_view payload = bytes.substr(at + kRecordHeaderBytes, length);
+  const bool whole = base::loadFixed<uint32_t>(bytes.data() + at + 8) == base::crc32c(payload);
+  return whole ? payload : std::string_view();
+}
+
 // The next record at or behind `at`; npos when there is none. Damage is stepped over byte by byte.
 size_t findRecord(std::string_view bytes, size_t at) {
   for (; at + kRecordHeaderBytes <= bytes.size(); ++at) {
@@ -92,6 +100,22 @@ size_t findRecord(std::string_view bytes, size_t at) {
     if (length <= bytes.size() - at - kRecordHeaderBytes) return at;
   }
   return std::string_view::npos;
+}
+
+// What the end record holds of the header, for when the header itself is damaged.
+bool headerFromEnd(std::string_view bytes, uint32_t& version, SnapshotHeader& header) {
+  for (size_t at = findRecord(bytes, 0); at != std::string_view::npos;) {
+    const std::string_view payload = payloadAt(bytes, at);
+    at = findRecord(bytes, at + kRecordHeaderBytes + payload.size());
+    if (payload.empty() || static_cast<Kind>(payload[0]) != Kind::kEnd) continue;
+    Decoder in(payload.substr(1));
+    in.varint();
+    version = in.fixed<uint32_t>();
+    header.queueId = in.fixed<uint64_t>();
+    header.sequence = in.fixed<uint64_t>();
+    return in.ok();
+  }
+  return false;
 }
 
 }  // namespace
@@ -143,24 +167,32 @@ std::string LedgerSnapshot::encode(const Ledger& ledger, uint64_t queueId) {
   }
   payload.assign(1, static_cast<char>(Kind::kEnd));
   putVarint(payload, 1 + ledger.nodes_.size() + ledger.streams_.size());
+  putFixed(payload, kVersion);
+  putFixed(payload, queueId);
+  putFixed(payload, ledger.sequence_);
   putRecord(out, payload);
   return out;
 }
 
 base::Result<SnapshotHeader> LedgerSnapshot::peek(std::string_view bytes) {
-  if (bytes.size() < kHeaderBytes || bytes.substr(0, 8) != kMagic) {
-    return {base::Errc::kQuarantine, "no ledger snapshot"};
+  const bool whole =
+      bytes.size() >= kHeaderBytes && bytes.substr(0, 8) == kMagic &&
+      base::loadFixed<uint32_t>(bytes.data() + 32) == base::crc32c(bytes.substr(0, 32));
+  uint32_t version = 0;
+  SnapshotHeader header;
+  if (whole) {
+    version = base::loadFixed<uint32_t>(bytes.data() + 8);
+    header = {base::loadFixed<uint64_t>(bytes.data() + 16),
+              base::loadFixed<uint64_t>(bytes.data() + 24)};
+  } else if (!headerFromEnd(bytes, version, header)) {
+    return {base::Errc::kQuarantine, "no ledger snapshot, or its header is damaged"};
   }
-  if (base::loadFixed<uint32_t>(bytes.data() + 32) != base::crc32c(bytes.substr(0, 32))) {
-    return {base::Errc::kQuarantine, "the ledger snapshot's header is damaged"};
-  }
-  const uint32_t version = base::loadFixed<uint32_t>(bytes.data() + 8);
   if (version > kVersion) {
     return {base::Errc::kTooNew, "ledger snapshot of version " + std::to_string(version) +
                                      "; this program reads up to " + std::to_string(kVersion)};
   }
-  return SnapshotHeader{base::loadFixed<uint64_t>(bytes.data() + 16),
-                        base::loadFixed<uint64_t>(bytes.data() + 24)};
+  header.fromEnd = !whole;
+  return header;
 }
 
 bool LedgerSnapshot::decodeNode(Decoder& in, Ledger& into) {
@@ -233,7 +265,7 @@ base::Result<uint64_t> LedgerSnapshot::decode(std::string_view bytes, Ledger& in
   if (!header.ok()) return header.error();
   uint64_t records = 0;
   uint64_t expected = 0;
-  uint64_t damaged = 0;
+  uint64_t damaged = header->fromEnd ? 1 : 0;
   size_t at = kHeaderBytes;
   for (;;) {
     const size_t next = findRecord(bytes, at);
@@ -241,11 +273,9 @@ base::Result<uint64_t> LedgerSnapshot::decode(std::string_view bytes, Ledger& in
     // record.
     if (next != at && at != bytes.size()) ++damaged;
     if (next == std::string_view::npos) break;
-    const uint32_t length = base::loadFixed<uint32_t>(bytes.data() + next + 4);
-    const std::string_view payload = bytes.substr(next + kRecordHeaderBytes, length);
-    at = next + kRecordHeaderBytes + length;
-    const bool whole = base::loadFixed<uint32_t>(bytes.data() + next + 8) == base::crc32c(payload);
-    if (!whole || !decodeRecord(payload, into, expected)) {
+    at = next + kRecordHeaderBytes + base::loadFixed<uint32_t>(bytes.data() + next + 4);
+    const std::string_view payload = payloadAt(bytes, next);
+    if (payload.empty() || !decodeRecord(payload, into, expected)) {
       ++damaged;
       continue;
     }
@@ -254,7 +284,7 @@ base::Result<uint64_t> LedgerSnapshot::decode(std::string_view bytes, Ledger& in
   if (expected == 0) {
     damaged = std::max<uint64_t>(damaged, 1);  // cut off
   } else if (records < expected + 1) {
-    damaged = std::max(damaged, expected + 1 - records);
+    damaged = std::max(damaged, expected + 1 - records);  // whole holes of them
   }
   into.sequence_ = header->sequence;
   into.damagedRecords_ += damaged;

@@ -4,7 +4,7 @@
 //
 // Flow: Ledger -> encode -> LedgerStore -> file; at start back. Pure functions; any thread that
 // holds the ledger's lock. decode() fails with kTooNew for a newer version and with kQuarantine
-// when not even the header checks; damaged records are skipped and counted.
+// when neither the header nor its copy checks; damaged records are skipped and counted.
 
 #include <cstdint>
 #include <string>
@@ -17,6 +17,7 @@ namespace logtail::aggregator {
 struct SnapshotHeader {
   uint64_t queueId = 0;
   uint64_t sequence = 0;  // the newest entry that is in it
+  bool fromEnd = false;   // the header is damaged; its copy in the end record was taken
 };
 
 class LedgerSnapshot {

@@ -43,9 +43,9 @@ base::Result<std::vector<uint64_t>> LedgerStore::list(base::FileSystem& fs,
   return sequences;
 }
 
-base::Status LedgerStore::setAside(uint64_t sequence, const char* suffix) {
-  LOGTAIL_TRY(fs_.rename(path(sequence), path(sequence) + suffix));
-  return fs_.syncDirectory(directory_);
+void LedgerStore::setAside(uint64_t sequence, const char* suffix) {
+  const base::Status renamed = fs_.rename(path(sequence), path(sequence) + suffix);
+  if (!renamed.ok()) base::logWarn("ledger snapshot " + path(sequence) + ": " + renamed.message());
 }
 
 base::Result<LedgerStore::Usable> LedgerStore::tryLoad(uint64_t sequence, Ledger& into,
@@ -63,6 +63,7 @@ base::Result<LedgerStore::Usable> LedgerStore::tryLoad(uint64_t sequence, Ledger
     return Usable::kNot;
   }
   if (header->queueId != queueId_) return Usable::kForeign;
+  if (header->sequence != sequence) return Usable::kNot;  // replay would begin at a wrong place
   into.clear();
   const base::Result<uint64_t> damaged = LedgerSnapshot::decode(*bytes, into);
   if (!damaged.ok()) return Usable::kNot;
@@ -75,19 +76,17 @@ base::Result<LedgerStore::Loaded> LedgerStore::load(Ledger& into, uint64_t oldes
   base::Result<std::vector<uint64_t>> listed = list(fs_, directory_);
   if (!listed.ok()) return listed.error();
   Loaded loaded;
-  kept_.clear();
+  std::vector<uint64_t> foreign;
   std::optional<uint64_t> partly;  // the newest damaged one that gave anything
   std::optional<uint64_t> used;
-  for (auto at = listed->rbegin(); at != listed->rend(); ++at) {
+  for (auto at = listed->rbegin(); at != listed->rend() && !used.has_value(); ++at) {
     uint64_t damagedRecords = 0;
     base::Result<Usable> usable = tryLoad(*at, into, damagedRecords);
     if (!usable.ok()) return usable.error();
     if (*usable == Usable::kForeign) {
-      ++loaded.foreign;
-      LOGTAIL_TRY(setAside(*at, ".foreign"));
+      foreign.push_back(*at);
     } else if (*usable == Usable::kWhole && (!partly.has_value() || *at + 1 >= oldestEntry)) {
       used = *at;
-      break;
     } else {
       ++loaded.snapshotsDamaged;
       if (*usable == Usable::kPartly && !partly.has_value()) partly = *at;
@@ -101,14 +100,30 @@ base::Result<LedgerStore::Loaded> LedgerStore::load(Ledger& into, uint64_t oldes
   } else if (!used.has_value()) {
     into.clear();
   }
-  for (uint64_t sequence : *listed) {
-    if (used.has_value() && sequence <= *used) kept_.push_back(sequence);
-    // What is newer than the one in use is damaged: out of the way of the next save.
-    if (!used.has_value() || sequence > *used) (void)setAside(sequence, ".damaged");
+  loaded.sequence = used.value_or(0);
+  loaded.foreign = foreign.size();
+  // Nothing was touched so far: any of them might have been of a newer version.
+  sortOut(*listed, foreign, used);
+  // A process that was killed may have left the one in use under a name that is not durable;
+  // entries go on its word.
+  LOGTAIL_TRY(fs_.syncDirectory(directory_));
+  return loaded;
+}
+
+void LedgerStore::sortOut(const std::vector<uint64_t>& listed, const std::vector<uint64_t>& foreign,
+                          std::optional<uint64_t> used) {
+  kept_.clear();
+  for (const uint64_t sequence : listed) {
+    if (std::find(foreign.begin(), foreign.end(), sequence) != foreign.end()) {
+      setAside(sequence, ".foreign");
+    } else if (used.has_value() && sequence <= *used) {
+      kept_.push_back(sequence);
+    } else {
+      // Newer than the one in use, so damaged: out of the way of the next save.
+      setAside(sequence, ".damaged");
+    }
   }
   while (kept_.size() > kKept) kept_.erase(kept_.begin());
-  loaded.sequence = used.value_or(0);
-  return loaded;
 }
 
 base::Status LedgerStore::save(uint64_t sequence, std::string_view bytes) {

@@ -8,6 +8,7 @@
 // its damaged streams counted. A newer version stops the start, untouched.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class LedgerStore {
  private:
   enum class Usable : uint8_t { kWhole, kPartly, kNot, kForeign };
   base::Result<Usable> tryLoad(uint64_t sequence, Ledger& into, uint64_t& damagedRecords);
-  base::Status setAside(uint64_t sequence, const char* suffix);
+  void setAside(uint64_t sequence, const char* suffix);
+  void sortOut(const std::vector<uint64_t>& listed, const std::vector<uint64_t>& foreign,
+               std::optional<uint64_t> used);
   std::string path(uint64_t sequence) const;
   void prune();
 

@@ -101,6 +101,7 @@ base::Status QueueWriter::recover(RecoveryReport& report) {
   std::vector<SegmentInfo>& segments = found.segments;
   uint64_t mark = options_.knownDurable;
   LOGTAIL_TRY(measureAll(segments, mark, report));
+  if (!segments.empty()) report.lostAfterAck += lostBefore(found, segments.front());
   ++epoch_;
   nextSequence_ = mark + 1;
   durableSequence_ = mark;
@@ -145,6 +146,7 @@ base::Status QueueWriter::look(Directory& found) {
   for (const std::string& name : *names) {
     const std::string path = pathOf(name);
     if (const uint64_t aside = numberIn(name, ".seg.damaged"); aside != 0) {
+      found.aside.insert(aside);
       skipNumber(aside);
     } else if (name == "meta.tmp" || numberIn(name, ".idx.tmp") != 0) {
       found.leftovers.push_back(path);
@@ -176,7 +178,8 @@ base::Status QueueWriter::look(Directory& found) {
     if (!*usable) found.withoutIndex.insert(info.header.segment);
     indexes.erase(info.header.segment);
   }
-  for (const auto& [number, path] : found.damaged) indexes.erase(number);
+  for (const auto& [number, path] : found.damaged) found.aside.insert(number);
+  for (const uint64_t number : found.aside) indexes.erase(number);
   for (const uint64_t orphan : indexes) found.leftovers.push_back(pathOf(indexName(orphan)));
   return {};
 }
@@ -217,6 +220,9 @@ base::Result<bool> QueueWriter::checkIndex(const SegmentInfo& info) {
 
 // Sets aside what cannot be used, removes what nobody needs, and writes `meta` when it is missing.
 base::Status QueueWriter::tidy(const Directory& found, RecoveryReport& report) {
+  // A start that was killed may have left `meta` under a name that is not durable; the id in it is
+  // told to agents from now on.
+  if (!found.metaMissing) LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
   for (const auto& [number, path] : found.damaged) {
     ++report.segmentsSetAside;
     skipNumber(number);
@@ -238,6 +244,18 @@ base::Status QueueWriter::tidy(const Directory& found, RecoveryReport& report) {
   report.created = empty;
   report.metaRebuilt = !empty;
   return base::writeFileAtomically(fs_, pathOf("meta"), encodeMeta(queueId_));
+}
+
+// Entries of a segment before the oldest that was set aside: from its index, at least one without.
+uint64_t QueueWriter::lostBefore(const Directory& found, const SegmentInfo& oldest) const {
+  const uint64_t number = oldest.header.previousSegment;
+  if (!found.aside.contains(number)) return 0;
+  const auto bytes = base::readFile(fs_, pathOf(indexName(number)), kMaxIndexBytes);
+  if (!bytes.ok()) return 1;
+  const auto index = decodeIndex(*bytes);
+  const bool usable = index.ok() && index->segment == number && index->firstSequence != 0 &&
+                      index->firstSequence < oldest.header.firstSequence;
+  return usable ? oldest.header.firstSequence - index->firstSequence : 1;
 }
 
 // How far each segment may be read; `mark` becomes the queue's durable mark.
@@ -296,7 +314,9 @@ base::Status QueueWriter::measure(SegmentInfo& info, uint64_t& mark, RecoveryRep
   const Stretch& last = lastBelieved(stretches, mark, report);
   info.readableBytes = last.end;
   info.lastSequence = last.lastSequence;
-  return settle(**file, std::min(provenEnd, last.end), last.end);
+  // A file that was cut within the padding of its last entry ends before it.
+  const uint64_t end = std::min(last.end, size->size);
+  return settle(**file, std::min(provenEnd, end), end);
 }
 
 base::Status QueueWriter::restoreIndex(const SegmentInfo& info) {

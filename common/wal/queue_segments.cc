@@ -48,6 +48,7 @@ base::Status QueueWriter::roll() {
     }
     return made;
   }
+  removalUnsynced_ = false;
   ++nextSegment_;
   list_.add({header, active->path, kSegmentHeaderBytes, 0, header.createdNanos, false});
   active_ = std::move(active);
@@ -128,22 +129,22 @@ base::Result<unsigned> QueueWriter::removeThrough(uint64_t sequence) {
 }
 
 // One removal is durable before the next: a hole between segments after a crash would look like
-// loss.
+// loss. The last one need not be; what a crash brings back is let go again.
 base::Status QueueWriter::retire(const SegmentInfo& info) {
   if (removalUnsynced_) LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
+  removalUnsynced_ = false;
   const base::Status index = fs_.remove(pathOf(indexName(info.header.segment)));
   if (!index.ok() && index.code() != base::Errc::kNotFound) return index;
-  list_.remove(info.header.segment);
-  removalUnsynced_ = true;
-  if (freeFiles_.size() >= options_.freeSegments) {
-    LOGTAIL_TRY(fs_.remove(info.path));
-  } else {
-    const std::string path = pathOf("free-" + std::to_string(nextFree_++) + ".seg");
-    LOGTAIL_TRY(fs_.rename(info.path, path));
-    freeFiles_.push_back(path);
+  list_.remove(info.header.segment);  // before its file gets another life
+  const bool reuse = freeFiles_.size() < options_.freeSegments;
+  const std::string path = pathOf("free-" + std::to_string(nextFree_++) + ".seg");
+  const base::Status gone = reuse ? fs_.rename(info.path, path) : fs_.remove(info.path);
+  if (!gone.ok()) {
+    list_.add(info);  // else the next removal would leave it behind, alone
+    return gone;
   }
-  LOGTAIL_TRY(fs_.syncDirectory(options_.directory));
-  removalUnsynced_ = false;
+  if (reuse) freeFiles_.push_back(path);
+  removalUnsynced_ = true;
   return {};
 }
 

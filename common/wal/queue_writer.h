@@ -113,6 +113,7 @@ class QueueWriter {
     std::vector<std::pair<uint64_t, std::string>> damaged;  // number, path
     std::vector<std::string> leftovers;                     // files nobody needs any more
     std::unordered_set<uint64_t> withoutIndex;              // numbers of segments
+    std::unordered_set<uint64_t> aside;                     // numbers of damaged ones, old and new
     bool metaMissing = false;
   };
   base::Status recover(RecoveryReport& report);
@@ -125,6 +126,7 @@ class QueueWriter {
   base::Status measureAll(std::vector<SegmentInfo>& segments, uint64_t& mark,
                           RecoveryReport& report);
   base::Status measure(SegmentInfo& info, uint64_t& mark, RecoveryReport& report);
+  uint64_t lostBefore(const Directory& found, const SegmentInfo& oldest) const;
   base::Status restoreIndex(const SegmentInfo& info);
 
   // queue_segments.cc

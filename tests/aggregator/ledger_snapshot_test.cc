@@ -74,13 +74,25 @@ TEST_F(LedgerSnapshots, NoticeEveryCut) {
   }
 }
 
-TEST_F(LedgerSnapshots, RefuseADamagedHeaderAndANewerVersion) {
+TEST_F(LedgerSnapshots, KeepTheirHeaderTwice) {
   fill();
   for (size_t at = 0; at < 36; ++at) {
     std::string damaged = bytes;
     damaged[at] = static_cast<char>(damaged[at] ^ 0x10);
+    const auto header = LedgerSnapshot::peek(damaged);
+    ASSERT_TRUE(header.ok()) << at;
+    EXPECT_EQ(header->queueId, kQueue);
+    EXPECT_EQ(header->sequence, ledger.sequence());
+    Ledger copy(Ledger::Limits{}, budget);
+    EXPECT_EQ(*LedgerSnapshot::decode(damaged, copy), 1u) << at;
+    EXPECT_EQ(copy.streamCount(), 4u);
+    damaged.back() = static_cast<char>(damaged.back() ^ 0x10);  // in the copy
     EXPECT_EQ(LedgerSnapshot::peek(damaged).code(), base::Errc::kQuarantine) << at;
   }
+}
+
+TEST_F(LedgerSnapshots, RefuseANewerVersion) {
+  fill();
   std::string newer = bytes;
   newer[8] = 2;
   base::storeFixed(newer.data() + 32, base::crc32c(std::string_view(newer).substr(0, 32)));

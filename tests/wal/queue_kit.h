@@ -48,20 +48,23 @@ struct Got {
   std::string payload;
 };
 
+// All that a reader finds, as far as the file system lets it.
+inline base::Status readInto(std::vector<Got>& all, QueueReader& reader) {
+  for (;;) {
+    const auto next = reader.next();
+    if (!next.ok()) return next.error();
+    if (*next == QueueReader::Next::kWait) return {};
+    all.push_back({reader.entry().header, std::string(reader.entry().payload)});
+  }
+}
+
 // All that a reader finds from `sequence` on; its counts in `counts`.
 inline std::vector<Got> readAll(base::FileSystem& fs, const SegmentList& list,
                                 uint64_t sequence = 1, ReaderCounts* counts = nullptr) {
   QueueReader reader(fs, list, sequence);
   std::vector<Got> all;
-  for (;;) {
-    const auto next = reader.next();
-    if (!next.ok()) {
-      ADD_FAILURE() << next.message();
-      break;
-    }
-    if (*next == QueueReader::Next::kWait) break;
-    all.push_back({reader.entry().header, std::string(reader.entry().payload)});
-  }
+  const base::Status read = readInto(all, reader);
+  EXPECT_TRUE(read.ok()) << read.message();
   if (counts != nullptr) *counts = reader.counts();
   return all;
 }

@@ -19,10 +19,18 @@ struct QueueModel {
   std::map<std::pair<uint32_t, uint64_t>, std::string> written;
   std::map<uint64_t, std::string> acknowledged;  // committed, or seen behind the durable mark
   uint64_t removedThrough = 0;
-  uint64_t queueId = 0;  // 0: none told to anybody yet
+  uint64_t queueId = 0;  // of the first start that succeeded; 0: none told to anybody yet
+  uint64_t starts = 0;
 };
 
-// Opens the queue on `fs` into `life`. Empty, or what promise is broken.
+struct Finding {
+  std::string broken;    // promise; empty: none
+  bool refused = false;  // the file system did not let the queue open or be read
+};
+// Opens the queue on `fs` into `life` and reads it; what is seen is acknowledged from then on.
+Finding look(base::FileSystem& fs, base::Clock& clock, QueueModel& model, QueueLife& life,
+             const QueueOptions& options);
+// The same on a file system that has no reason to refuse anything. Empty, or what is broken.
 std::string check(base::FileSystem& fs, base::Clock& clock, QueueModel& model, QueueLife& life,
                   const QueueOptions& options);
 

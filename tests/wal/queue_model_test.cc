@@ -4,6 +4,7 @@
 
 #include "tests/wal/queue_model.h"
 
+#include <cstdlib>
 #include <set>
 
 namespace logtail::wal {
@@ -14,10 +15,22 @@ using test::CrashFileSystem;
 using test::Operation;
 using test::OpKind;
 
-// Names a sync by what it is for, from what happened before it.
+// Names a sync by what it is for, from what happened before it in the same life of the queue.
 class SyncSites {
  public:
-  enum Site { kNone, kData, kHeader, kRollName, kRemovalName, kMetaBytes, kMetaName, kRecovery };
+  enum Site {
+    kNone,
+    kData,
+    kHeader,
+    kRollName,
+    kRemovalName,
+    kMetaBytes,
+    kMetaName,
+    kStartName,
+    kRecovery,
+  };
+
+  explicit SyncSites(const QueueModel& model) : model_(model) {}
 
   void watch(CrashFileSystem& fs, Site ignored) {
     fs.observe([this](const Operation& operation) { see(operation); });
@@ -28,6 +41,8 @@ class SyncSites {
 
  private:
   void see(const Operation& operation) {
+    if (life_ != model_.starts) last_ = {};
+    life_ = model_.starts;
     if (operation.kind == OpKind::kSyncData || operation.kind == OpKind::kSyncDirectory) return;
     last_ = operation;
     if (operation.kind != OpKind::kRename) return;
@@ -38,14 +53,18 @@ class SyncSites {
     const std::string& changed = last_.target.empty() ? last_.path : last_.target;
     const bool toFree = changed.find("free-") != std::string::npos;
     if (isDirectory) {
+      if (changed.empty()) return kStartName;
       if (changed.ends_with("meta")) return kMetaName;
-      return last_.kind == OpKind::kRename && !toFree ? kRollName : kRemovalName;
+      const bool isRoll = last_.kind == OpKind::kRename && changed.ends_with(".seg") && !toFree;
+      return isRoll ? kRollName : kRemovalName;
     }
     if (path.ends_with("meta.tmp")) return kMetaBytes;
     if (path.find("free-") == std::string::npos) return kRecovery;
     return inUse_.contains(path) ? kData : kHeader;
   }
 
+  const QueueModel& model_;
+  uint64_t life_ = 0;
   Operation last_;
   std::set<std::string> inUse_;
 };
@@ -53,8 +72,8 @@ class SyncSites {
 struct Rig {
   test::FakeClock clock;
   CrashFileSystem fs{&clock};
-  SyncSites sites;
   QueueModel model;
+  SyncSites sites{model};
 };
 
 std::string named(const std::string& broken, const std::string& when) {
@@ -113,16 +132,21 @@ std::string killEverywhere(uint64_t workloadSeed, SyncSites::Site ignored = Sync
   }
 }
 
-constexpr uint64_t kWorkloads = 12;
+// LOGTAIL_WORKLOADS=1000 makes a long run of it.
+uint64_t workloads() {
+  const char* wanted = std::getenv("LOGTAIL_WORKLOADS");
+  return wanted != nullptr ? std::strtoull(wanted, nullptr, 10) : 12;
+}
+constexpr uint64_t kCrashSeeds = 10;
 
 TEST(QueueModel, KeepsWhatItAcknowledgedWhereverTheMachineStops) {
-  for (uint64_t seed = 0; seed < kWorkloads; ++seed) {
-    EXPECT_EQ(stopMachineEverywhere(seed, 8), "") << "workload " << seed;
+  for (uint64_t seed = 0; seed < workloads(); ++seed) {
+    EXPECT_EQ(stopMachineEverywhere(seed, kCrashSeeds), "") << "workload " << seed;
   }
 }
 
 TEST(QueueModel, KeepsWhatItAcknowledgedWhereverTheProcessIsKilled) {
-  for (uint64_t seed = 0; seed < kWorkloads; ++seed) {
+  for (uint64_t seed = 0; seed < workloads(); ++seed) {
     EXPECT_EQ(killEverywhere(seed), "") << "workload " << seed;
   }
 }
@@ -138,8 +162,8 @@ TEST(QueueModel, KeepsWhatItAcknowledgedWhenTheMachineStopsDuringRecoveryToo) {
         second->crashAfterOperation(m);
         QueueModel model = run.model;
         QueueLife life;
-        const base::Status opened = life.open(*second, run.clock, testOptions());
-        if (opened.ok()) model.queueId = life.report.queueId;
+        const Finding found = look(*second, run.clock, model, life, testOptions());
+        ASSERT_TRUE(found.refused || found.broken.empty()) << found.broken;
         EXPECT_EQ(liveOn(*second->crash(seed + m), run.clock, model), "")
             << "operation " << n << ", seed " << seed << ", operation " << m << " of recovery";
         if (!second->crashed()) break;
@@ -158,11 +182,61 @@ TEST(QueueModel, KeepsWhatItAcknowledgedWhenAnyOneOperationFails) {
       run.fs.failNth(kind, n, Errc::kStop);
       const std::string at = std::string(name(kind)) + " " + std::to_string(n) + " fails";
       ASSERT_EQ(QueueWorkload(run.fs, run.clock, run.model, n % 5).run(), "") << at;
+      if (run.fs.count(kind) <= n) break;  // it never came to that
       for (uint64_t seed = 0; seed < 4; ++seed) {
         EXPECT_EQ(liveOn(*run.fs.crash(seed), run.clock, run.model), "") << at;
       }
       EXPECT_EQ(liveOn(run.fs, run.clock, run.model), "") << at;
-      if (run.fs.count(kind) <= n) break;
+    }
+  }
+}
+
+// A sync fails, the queue goes on elsewhere, and at any operation after that the machine stops.
+TEST(QueueModel, KeepsWhatItAcknowledgedWhenASyncFailsAndThenTheMachineStops) {
+  for (const OpKind kind : {OpKind::kSyncData, OpKind::kSyncDirectory}) {
+    for (uint64_t failed = 0, workload = 0;; ++failed, workload = (workload + 1) % 5) {
+      bool reached = false;
+      for (uint64_t n = 0;; ++n) {
+        Rig run;
+        run.fs.failNth(kind, failed, Errc::kStop);
+        run.fs.crashAfterOperation(n);
+        const std::string at = std::string(name(kind)) + " " + std::to_string(failed) +
+                               " fails, crash after operation " + std::to_string(n);
+        ASSERT_EQ(QueueWorkload(run.fs, run.clock, run.model, workload).run(), "") << at;
+        reached = run.fs.count(kind) > failed;
+        for (uint64_t seed = 0; seed < 3 && reached; ++seed) {
+          ASSERT_EQ(liveOn(*run.fs.crash(seed), run.clock, run.model), "") << at;
+        }
+        if (!run.fs.crashed()) break;
+      }
+      if (!reached) break;
+    }
+  }
+}
+
+// A start that meets a failing operation may refuse; the next one finds everything, also when the
+// machine stops before it.
+TEST(QueueModel, KeepsWhatItAcknowledgedWhenAnyOneOperationOfAStartFails) {
+  for (uint64_t n = 1; n < 60; n += 3) {
+    Rig run;
+    run.fs.crashAfterOperation(n);
+    ASSERT_EQ(QueueWorkload(run.fs, run.clock, run.model, n % 12).run(), "");
+    for (uint64_t failed = 0;; ++failed) {
+      const auto second = run.fs.crash(n);
+      uint64_t operations = 0;
+      second->failWhen([&](const Operation&) -> std::optional<Errc> {
+        return operations++ == failed ? std::optional(Errc::kStop) : std::nullopt;
+      });
+      const std::string at = "crash after operation " + std::to_string(n) + ", then " +
+                             std::to_string(failed) + " fails";
+      QueueModel model = run.model;
+      QueueLife life;
+      const Finding found = look(*second, run.clock, model, life, testOptions());
+      ASSERT_TRUE(found.refused || found.broken.empty()) << at << ": " << found.broken;
+      second->failWhen(nullptr);
+      ASSERT_EQ(liveOn(*second->crash(failed), run.clock, model), "") << at;
+      ASSERT_EQ(liveOn(*second, run.clock, model), "") << at;
+      if (operations <= failed) break;
     }
   }
 }
@@ -210,13 +284,16 @@ struct LeftOut {
   const char* name;
   SyncSites::Site site;
 };
+void PrintTo(const LeftOut& row, std::ostream* out) {
+  *out << row.name;
+}
 
 class QueueWithoutASync : public ::testing::TestWithParam<LeftOut> {};
 
 TEST_P(QueueWithoutASync, BreaksAPromise) {
   std::string broken;
-  for (uint64_t seed = 0; seed < kWorkloads && broken.empty(); ++seed) {
-    broken = stopMachineEverywhere(seed, 24, GetParam().site);
+  for (uint64_t seed = 0; seed < workloads() && broken.empty(); ++seed) {
+    broken = stopMachineEverywhere(seed, kCrashSeeds, GetParam().site);
     if (broken.empty()) broken = killEverywhere(seed, GetParam().site);
   }
   EXPECT_NE(broken, "");
@@ -230,6 +307,7 @@ INSTANTIATE_TEST_SUITE_P(Sites, QueueWithoutASync,
                                            LeftOut{"RemovalName", SyncSites::kRemovalName},
                                            LeftOut{"MetaBytes", SyncSites::kMetaBytes},
                                            LeftOut{"MetaName", SyncSites::kMetaName},
+                                           LeftOut{"StartName", SyncSites::kStartName},
                                            LeftOut{"Recovery", SyncSites::kRecovery}),
                          [](const auto& row) { return std::string(row.param.name); });
 
