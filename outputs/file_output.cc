@@ -61,7 +61,14 @@ FileOutput::FileOutput(const FileSettings& settings, PathTemplate path, OutputCo
       targets_(*context_.files, *context_.clock, settings_, manifest_),
       metrics_(context_) {}
 
+// A path that cannot be used is a person's to mend, not the configuration's: tried again.
 Status FileOutput::start() {
+  Status started = restart();
+  if (started.ok() || started.code() != base::Errc::kFixInput) return started;
+  return {base::Errc::kRetry, started.message()};
+}
+
+Status FileOutput::restart() {
   targets_.reset({});  // closes what is open
   streams_.clear();
   ManifestReport manifest;
@@ -171,6 +178,7 @@ void FileOutput::count() {
   const FileTargets::Counts& now = targets_.counts();
   metrics_.created.add(now.created - counted_.created);
   metrics_.finished.add(now.finished - counted_.finished);
+  metrics_.leftFiles.add(now.left - counted_.left);
   metrics_.written.add(now.bytesWritten - counted_.bytesWritten);
   counted_ = now;
 }

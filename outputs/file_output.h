@@ -76,6 +76,7 @@ class FileOutput final : public Output {
 
   FileOutput(const FileSettings& settings, PathTemplate path, OutputContext context);
 
+  base::Status restart();
   Stream& streamOf(const Block& block);
   void retarget(Stream& stream, int64_t timeNanos);
   base::Status write(const Block& block);

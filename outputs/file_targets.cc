@@ -1,15 +1,15 @@
 #include "outputs/file_targets.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "common/base/log.h"
+#include "outputs/file_numbers.h"
 #include "outputs/file_recovery.h"
 
 namespace logtail::outputs {
 
 using base::Errc;
 using base::OpenMode;
-using base::Result;
 using base::Status;
 
 FileTargets::FileTargets(base::FileSystem& files, base::Clock& clock, const FileSettings& settings,
@@ -80,49 +80,22 @@ void FileTargets::takeBuffer(Target& target) {
   target.buffer = {};
 }
 
-// The number behind the highest that is on disk. Only for targets this life knows nothing of.
-Result<uint32_t> FileTargets::freeNumber(const std::string& key) {
-  const std::string first = settings_.directory + "/" + key;
-  auto info = files_.info(first);
-  if (!info.ok() && info.code() != Errc::kNotFound) return info.error();
-  auto names = files_.list(base::directoryOf(first));
-  if (!names.ok() && names.code() == Errc::kNotFound) return uint32_t{0};
-  if (!names.ok()) return names.error();
-  uint32_t next = info.ok() ? 1 : 0;
-  // What filePath() puts around a number, from the first place where two of them differ.
-  const std::string sample = filePath(key, 1);
-  const size_t name = key.rfind('/') == std::string::npos ? 0 : key.rfind('/') + 1;
-  size_t at = name;
-  while (at < key.size() && key[at] == sample[at]) ++at;
-  const std::string before = sample.substr(name, at - name) + "_";
-  const std::string behind = key.substr(at);
-  for (const std::string& each : *names) {
-    if (!each.starts_with(before) || !each.ends_with(behind)) continue;
-    if (each.size() <= before.size() + behind.size()) continue;
-    const char* end = each.data() + each.size() - behind.size();
-    uint32_t number = 0;
-    const auto [stop, error] = std::from_chars(each.data() + before.size(), end, number);
-    if (error == std::errc() && stop == end && number < UINT32_MAX)
-      next = std::max(next, number + 1);
-  }
-  return next;
-}
-
 // All of the group at once: announcing costs a sync.
 Status FileTargets::announceMissing() {
   std::vector<std::string> paths;
+  FileNumbers numbers(files_, settings_.directory);
   for (Target* target : changed_) {
     if (target->hasFile || target->buffer.size() == 0) continue;
-    if (!target->numberKnown) {
-      auto number = freeNumber(target->key);
-      if (!number.ok()) return number.error();
-      target->nextNumber = *number;
-      target->numberKnown = true;
-    }
+    // An announced file is ours to remove: nobody else's may have its name.
+    auto number = target->numberKnown ? numbers.freeFrom(target->key, target->nextNumber)
+                                      : numbers.behind(target->key);
+    if (!number.ok()) return number.error();
+    target->numberKnown = true;
+    target->nextNumber = *number + 1;
     target->hasFile = true;
     target->file = {};
     target->file.target = target->key;
-    target->file.number = target->nextNumber++;
+    target->file.number = *number;
     target->file.createdNanos = clock_.wallNanos();
     target->written = 0;
     target->created = true;
@@ -144,28 +117,43 @@ Status FileTargets::closeOne() {
   return {};
 }
 
+Status FileTargets::create(Target& target) {
+  const std::string path = pathOf(target.file);
+  LOGTAIL_TRY(files_.createDirectories(base::directoryOf(path)));
+  newDirectories_.insert(base::directoryOf(path));
+  auto file = files_.open(path, OpenMode::kCreateExclusive);
+  if (!file.ok()) return file.error();
+  auto info = (*file)->info();
+  if (!info.ok()) return info.error();
+  target.file.inode = info->inode;
+  ++counts_.created;
+  target.handle = std::move(*file);
+  target.open = open_.insert(open_.end(), &target);
+  return {};
+}
+
+// What is written into a file that somebody removed, replaced or cut would be lost.
+Status FileTargets::checkUnchanged(const Target& target) {
+  const std::string path = pathOf(target.file);
+  const auto info = files_.info(path);
+  if (!info.ok() && info.code() != Errc::kNotFound) return info.error();
+  if (!info.ok()) return {Errc::kQuarantine, path + ": somebody removed it"};
+  if (info->inode != target.file.inode) return {Errc::kQuarantine, path + ": somebody replaced it"};
+  if (info->size == target.written) return {};
+  return {Errc::kQuarantine, path + ": somebody changed its length"};
+}
+
 Status FileTargets::open(Target& target) {
+  const bool absent = target.created && target.file.inode == 0;
+  if (!absent) LOGTAIL_TRY(checkUnchanged(target));
   if (target.handle != nullptr) {
     open_.splice(open_.end(), open_, target.open);
     return {};
   }
   if (open_.size() >= settings_.openFiles) LOGTAIL_TRY(closeOne());
-  const std::string path = pathOf(target.file);
-  const bool create = target.created && target.file.inode == 0;
-  if (create) {
-    LOGTAIL_TRY(files_.createDirectories(base::directoryOf(path)));
-    newDirectories_.insert(base::directoryOf(path));
-  }
-  auto file = files_.open(path, create ? OpenMode::kCreateExclusive : OpenMode::kReadWrite);
+  if (absent) return create(target);
+  auto file = files_.open(pathOf(target.file), OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
-  auto info = (*file)->info();
-  if (!info.ok()) return info.error();
-  if (create) {
-    target.file.inode = info->inode;
-    ++counts_.created;
-  } else if (info->inode != target.file.inode || info->size < target.written) {
-    return {Errc::kRetry, path + ": somebody replaced or cut it"};
-  }
   target.handle = std::move(*file);
   target.open = open_.insert(open_.end(), &target);
   return {};
@@ -215,6 +203,16 @@ Status FileTargets::finish(Target& target) {
   return {};
 }
 
+// The target's file is not ours any more: nothing is left to be made final.
+void FileTargets::leave(Target& target, const std::string& why) {
+  base::logWarn("file output: left as it is: " + why);
+  close(target);
+  target.file.closed = true;
+  finished_.push_back(target.file);
+  target.hasFile = false;
+  ++counts_.left;
+}
+
 bool FileTargets::isOld(const Target& target) const {
   return target.file.createdNanos + base::Nanos(settings_.rotateAge).count() <= clock_.wallNanos();
 }
@@ -225,13 +223,10 @@ Status FileTargets::finishIdle() {
   for (Target* target : used_) {
     if (target->changed) break;  // those of this group are at the end
     if (over == 0 && now - target->lastUse < settings_.closeIdle) break;
-    // A file that is gone or not ours any more has nothing to make final.
     if (target->hasFile) {
-      if (auto done = finish(*target); !done.ok()) {
-        if (done.code() != Errc::kNotFound && done.code() != Errc::kRetry) return done;
-        target->file.closed = true;
-        finished_.push_back(target->file);
-      }
+      auto done = finish(*target);
+      if (!done.ok() && done.code() != Errc::kQuarantine) return done;
+      if (!done.ok()) leave(*target, done.message());
     }
     idle_.push_back(target);
     if (over > 0) --over;

@@ -53,6 +53,7 @@ class FileTargets {
   struct Counts {
     uint64_t created = 0;
     uint64_t finished = 0;
+    uint64_t left = 0;  // changed by somebody else, nothing more to be written to them
     uint64_t syncs = 0;
     uint64_t bytesWritten = 0;  // as stored
   };
@@ -91,8 +92,10 @@ class FileTargets {
   std::string pathOf(const FileEntry& file) const {
     return settings_.directory + "/" + filePath(file.target, file.number);
   }
-  base::Result<uint32_t> freeNumber(const std::string& key);
   base::Status announceMissing();
+  base::Status create(Target& target);
+  // kQuarantine when the file is not as this output left it.
+  base::Status checkUnchanged(const Target& target);
   base::Status open(Target& target);
   base::Status closeOne();
   void close(Target& target);
@@ -100,6 +103,7 @@ class FileTargets {
   base::Status sync(Target& target);
   base::Status finish(Target& target);
   base::Status finishIdle();
+  void leave(Target& target, const std::string& why);
   void takeBuffer(Target& target);
   bool isOld(const Target& target) const;
 

@@ -12,24 +12,32 @@
 namespace logtail::outputs {
 namespace {
 
-constexpr size_t kStep = 16;
-
-// Bit i is set when byte i needs a look: a control character, '"', '\\' or beyond ASCII.
+// Copies kBytes bytes. Bit i is set when byte i needs a look: a control character, '"', '\\' or
+// beyond ASCII.
 #if defined(__SSE2__)
+template <size_t kBytes>
 inline uint32_t copyStep(const char* from, char* to) {
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  static_assert(kBytes == 16 || kBytes == 8);
+  __m128i bytes;
+  if constexpr (kBytes == 16) {
+    bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+  } else {
+    bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(from));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to), bytes);
+  }
   // Signed: control characters and everything beyond ASCII are below 0x20.
   const __m128i low = _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20));
   const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"'));
   const __m128i backslash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
-  return static_cast<uint32_t>(
-      _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash))));
+  const int mask = _mm_movemask_epi8(_mm_or_si128(low, _mm_or_si128(quote, backslash)));
+  return static_cast<uint32_t>(mask) & ((1u << kBytes) - 1);
 }
 #else
+template <size_t kBytes>
 inline uint32_t copyStep(const char* from, char* to) {
   uint32_t mask = 0;
-  for (size_t i = 0; i < kStep; ++i) {
+  for (size_t i = 0; i < kBytes; ++i) {
     const auto byte = static_cast<unsigned char>(from[i]);
     to[i] = from[i];
     mask |= uint32_t{byte < 0x20 || byte >= 0x80 || byte == '"' || byte == '\\'} << i;
@@ -112,22 +120,36 @@ char* storeSpecial(const char*& from, const char* end, char* at) {
   return at;
 }
 
+// In steps of kBytes, as long as there are that many.
+template <size_t kBytes>
+inline char* storeSteps(const char*& from, const char* end, char* at) {
+  while (static_cast<size_t>(end - from) >= kBytes) {
+    const uint32_t mask = copyStep<kBytes>(from, at);
+    if (mask == 0) {
+      from += kBytes;
+      at += kBytes;
+      continue;
+    }
+    const auto plain = static_cast<size_t>(std::countr_zero(mask));
+    from += plain;
+    at += plain;
+    if (*from == '"' || *from == '\\') {  // by far the most frequent, and mostly alone
+      *at++ = '\\';
+      *at++ = *from++;
+    } else {
+      at = storeSpecial(from, end, at);
+    }
+  }
+  return at;
+}
+
 }  // namespace
 
 char* storeEscaped(std::string_view text, char* at) {
   const char* from = text.data();
   const char* const end = from + text.size();
-  while (static_cast<size_t>(end - from) >= kStep) {
-    const uint32_t mask = copyStep(from, at);
-    if (mask == 0) {
-      from += kStep;
-      at += kStep;
-      continue;
-    }
-    const auto plain = static_cast<size_t>(std::countr_zero(mask));
-    from += plain;
-    at = storeSpecial(from, end, at + plain);
-  }
+  at = storeSteps<16>(from, end, at);
+  at = storeSteps<8>(from, end, at);
   while (from != end) {
     const auto byte = static_cast<unsigned char>(*from);
     if (byte >= 0x20 && byte < 0x80) {

@@ -63,6 +63,8 @@ Result<ManifestState> Manifest::load(ManifestReport& report) {
   ManifestReport newest;
   LOGTAIL_TRY(replay((*found)[0], newest));
   if (newest.incomplete) {
+    // Cut off right behind a record, it has no torn bytes to show.
+    const bool unseen = newest.damagedRegions == 0 && newest.tornBytes == 0;
     state = {};
     ManifestReport older;
     older.incomplete = true;
@@ -70,6 +72,8 @@ Result<ManifestState> Manifest::load(ManifestReport& report) {
     newest = {};
     LOGTAIL_TRY(replay((*found)[0], newest));
     newest.uncertain = newest.uncertain || older.uncertain || older.incomplete;
+    newest.damagedRegions += older.damagedRegions + (unseen ? 1 : 0);
+    newest.damagedBytes += older.damagedBytes;
   }
   report = newest;
   return state;
@@ -112,11 +116,12 @@ void Manifest::removeOld() {
 }
 
 Status Manifest::append(std::string_view bytes) {
-  if (file_ == nullptr) return {Errc::kRetry, directory_ + ": the manifest is to be loaded again"};
+  if (file_ == nullptr) return {Errc::kRetry, "to be loaded again after: " + why_};
   Status done = file_->write(end_, bytes);
   if (done.ok()) done = file_->syncData();
   if (!done.ok()) {
     file_.reset();
+    why_ = done.message();
     return done;
   }
   end_ += bytes.size();
@@ -182,7 +187,8 @@ Status Manifest::commit(const ManifestChange& change) {
   if (end_ < std::max(compactAt_, 4 * snapshotBytes_)) return {};
   // The commit stands whether or not this succeeds; the next call tells when it did not.
   if (auto begun = writeSnapshot(); !begun.ok()) {
-    base::logWarn("manifest " + directory_ + ": " + begun.message());
+    why_ = begun.message();
+    base::logWarn("manifest " + directory_ + ": " + why_);
   }
   return {};
 }

@@ -63,6 +63,7 @@ class Manifest {
   base::FileSystem& files_;
   const std::string directory_;
   std::unique_ptr<base::File> file_;  // absent after a failure
+  std::string why_ = "it was never begun";
   uint64_t fileNumber_ = 0;
   uint64_t end_ = 0;  // of file_
   uint64_t snapshotBytes_ = 0;

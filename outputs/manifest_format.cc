@@ -146,6 +146,7 @@ bool replaySnapshot(Decoder& in, Replay& replay) {
   if (!in.ok() || in.remaining() != 0 || index >= total) return false;
   if (replay.state.number != 0 && replay.state.number != part.number)
     replay.report.uncertain = true;
+  replay.damagedSinceCommit = false;  // commits follow a snapshot; its own parts are counted
   replay.parts = total;
   replay.base = part.number;
   ++replay.partsSeen;
@@ -320,6 +321,8 @@ base::Status replayManifest(std::string_view bytes, ManifestState& state, Manife
     at = next == std::string_view::npos ? bytes.size() : next;
   }
   report.tornBytes += bytes.size() - bad;
+  // What follows the damage is no commit, so the newest one may have stood there.
+  if (replay.damagedSinceCommit) report.uncertain = true;
   report.incomplete = replay.partsSeen < replay.parts || replay.parts == 0;
   return {};
 }

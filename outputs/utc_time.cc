@@ -1,11 +1,23 @@
 #include "outputs/utc_time.h"
 
+#include <cstring>
+
 namespace logtail::outputs {
 namespace {
 
-void storeTwo(unsigned value, char* at) {
-  at[0] = static_cast<char>('0' + value / 10);
-  at[1] = static_cast<char>('0' + value % 10);
+struct TwoDigits {
+  char digits[100][2];
+  constexpr TwoDigits() : digits() {
+    for (unsigned i = 0; i < 100; ++i) {
+      digits[i][0] = static_cast<char>('0' + i / 10);
+      digits[i][1] = static_cast<char>('0' + i % 10);
+    }
+  }
+};
+constexpr TwoDigits kTwoDigits;
+
+inline void storeTwo(unsigned value, char* at) {
+  std::memcpy(at, kTwoDigits.digits[value], 2);
 }
 
 }  // namespace

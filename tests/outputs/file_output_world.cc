@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/log.h"
+
 namespace logtail::outputs {
 namespace {
 
@@ -22,9 +24,11 @@ std::shared_ptr<const event::StreamDescription> streamAt(uint64_t index) {
   return kAll[index];
 }
 
+// Of a whole line; of anything else what no batch holds.
 std::string messageOf(const std::string& line) {
   const size_t from = line.find("\"log\":\"");
-  if (from == std::string::npos) return "no log in " + line;
+  const bool whole = line.starts_with("{\"time\":\"") && line.ends_with("}}");
+  if (from == std::string::npos || !whole) return "no whole line: " + line;
   return line.substr(from + 7, line.find('"', from + 7) - from - 7);
 }
 
@@ -47,21 +51,19 @@ std::string decompress(const std::string& bytes) {
 }  // namespace
 
 FileOutputWorld::FileOutputWorld(uint64_t seed, uint64_t batches)
-    : seed_(seed),
-      batches_(batches),
-      random_(seed),
-      disk_(std::make_unique<test::CrashFileSystem>()),
-      metrics_(std::make_unique<metrics::Registry>()) {
+    : seed_(seed), random_(seed), disk_(std::make_unique<test::CrashFileSystem>()) {
+  base::setLogLevel(base::LogLevel::kError);  // warnings are what these tests are about
   settings.directory = kLogs;
   settings.openFiles = 2;
   settings.rotateSize = base::Bytes{2500};
   settings.rotateAge = std::chrono::seconds(100);
   settings.closeIdle = std::chrono::seconds(30);
+  for (uint64_t n = 1; n <= batches; ++n) queue_.push_back(makeBatch(n));
 }
 
 FileOutputWorld::~FileOutputWorld() = default;
 
-std::shared_ptr<const TestBatch> FileOutputWorld::batch(uint64_t sequence) const {
+std::shared_ptr<const TestBatch> FileOutputWorld::makeBatch(uint64_t sequence) const {
   std::mt19937_64 random(seed_ * 1000 + sequence);
   auto made = std::make_shared<TestBatch>(sequence);
   // Streams come and go: each is silent for a third of the queue.
@@ -79,17 +81,42 @@ std::shared_ptr<const TestBatch> FileOutputWorld::batch(uint64_t sequence) const
 }
 
 void FileOutputWorld::makeOutput() {
+  output_.reset();
   if (onDisk) onDisk(*disk_);
+  files_ = std::make_unique<WatchedFiles>(*disk_);
   metrics_ = std::make_unique<metrics::Registry>();
-  OutputContext context{"out", kData, disk_.get(), &clock_, metrics_.get()};
+  OutputContext context{"out", kData, files_.get(), &clock_, metrics_.get()};
   auto made = FileOutput::make(settings, context);
   LOGTAIL_ASSERT(made.ok());
   output_ = std::move(*made);
   if (small) output_->manifest().setCompactAt(1);
 }
 
+uint64_t FileOutputWorld::counter(const std::string& name) {
+  return metrics_->counter(name, "", {{"output", "out"}}).value();
+}
+
+uint64_t FileOutputWorld::position() const {
+  const auto position = output_->cursor()->position();
+  return position ? position->sequence : 1;
+}
+
+void FileOutputWorld::checkStart() {
+  if (!found_.empty() || disk_->crashed()) return;
+  if (position() < delivered_) {
+    found_ = "the position went back behind what was delivered";
+  } else if (counter("logtail_output_manifest_damaged_total") > 0 ||
+             counter("logtail_output_manifest_uncertain_total") > 0) {
+    found_ = "the manifest looks damaged";
+  } else if (counter("logtail_output_files_left_total") > 0) {
+    found_ = "a file does not look like the output's own";
+  } else {
+    found_ = problemAt(position());
+  }
+}
+
 base::Status FileOutputWorld::startOnly() {
-  makeOutput();
+  if (output_ == nullptr) makeOutput();
   starting_ = true;
   auto started = output_->start();
   starting_ = false;
@@ -97,23 +124,27 @@ base::Status FileOutputWorld::startOnly() {
 }
 
 bool FileOutputWorld::feed() {
-  const auto position = output_->cursor()->position();
   bool retry = false;
-  for (uint64_t next = position ? position->sequence : 1; next <= batches_ && !retry; ++next) {
-    output_->take(batch(next), Delivery([&retry](Outcome outcome) {
-                    if (outcome.kind == Outcome::Kind::kRetry) retry = true;
+  for (uint64_t next = position(); next <= queue_.size() && !retry; ++next) {
+    output_->take(batch(next), Delivery([this, next, &retry](Outcome outcome) {
+                    if (outcome.kind == Outcome::Kind::kDelivered) {
+                      delivered_ = std::max(delivered_, next + 1);
+                    } else {
+                      retry = true;
+                      why_ = outcome.reason;
+                    }
                   }));
     clock_.advance(std::chrono::milliseconds(random_() % 700));
     if (random_() % 8 == 0) clock_.advance(std::chrono::seconds(31));
     if (!retry && random_() % 2 == 0) output_->turn();
-    if (next == batches_ && !retry) output_->drain();
+    if (next == queue_.size() && !retry) output_->drain();
   }
   if (!retry) {  // files that got nothing for long become final
     clock_.advance(std::chrono::seconds(31));
     output_->turn();
     output_->turn();
   }
-  feedFailures += retry ? 1 : 0;
+  failures_ += retry ? 1 : 0;
   return !retry;
 }
 
@@ -121,9 +152,8 @@ bool FileOutputWorld::live(std::optional<uint64_t> operations) {
   makeOutput();
   if (operations) disk_->crashAfterOperation(*operations);
   for (int i = 0; i < 1000 && !disk_->crashed(); ++i) {
-    starting_ = true;
-    const auto started = output_->start();
-    starting_ = false;
+    const auto started = startOnly();
+    if (started.ok()) checkStart();
     if (started.ok() && feed()) return !disk_->crashed();
     clock_.advance(std::chrono::seconds(1));
   }
@@ -133,6 +163,7 @@ bool FileOutputWorld::live(std::optional<uint64_t> operations) {
 
 void FileOutputWorld::reboot(uint64_t crashSeed) {
   output_.reset();
+  files_.reset();
   disk_ = disk_->crash(crashSeed);
 }
 
@@ -142,7 +173,9 @@ std::map<std::string, std::string> FileOutputWorld::logFiles() {
   if (!spaces.ok()) return files;
   for (const std::string& space : *spaces) {
     const std::string directory = std::string(kLogs) + "/" + space;
-    for (const std::string& name : disk_->list(directory).value()) {
+    const auto names = disk_->list(directory);
+    if (!names.ok()) continue;
+    for (const std::string& name : *names) {
       files[space + "/" + name] =
           base::readFile(*disk_, directory + "/" + name, uint64_t{1} << 30).value();
     }
@@ -171,13 +204,16 @@ std::string FileOutputWorld::checkFiles(
     for (const auto& [number, bytes] : numbers) {
       for (size_t at = 0; at < bytes.size();) {
         const size_t end = std::min(bytes.find('\n', at), bytes.size());
+        if (end == bytes.size()) return target + ": its last line has no end";
         lines.push_back(messageOf(bytes.substr(at, end - at)));
         at = end + 1;
       }
     }
   }
-  for (const auto& [target, lines] : wanted) {
-    const auto& have = found[target];
+  for (const auto& [target, lines] : wanted) found[target];
+  for (const auto& [target, have] : found) {
+    const auto at = wanted.find(target);
+    const auto lines = at == wanted.end() ? std::vector<std::string>() : at->second;
     for (size_t i = 0; i < std::max(lines.size(), have.size()); ++i) {
       if (i < lines.size() && i < have.size() && lines[i] == have[i]) continue;
       return target + ", line " + std::to_string(i) + ": wanted " +
@@ -189,11 +225,14 @@ std::string FileOutputWorld::checkFiles(
 }
 
 std::string FileOutputWorld::problem() {
+  return found_.empty() ? problemAt(queue_.size() + 1) : found_;
+}
+
+std::string FileOutputWorld::problemAt(uint64_t position) {
   std::map<std::string, std::vector<std::string>> wanted;
   CountsMap counts;
-  for (uint64_t n = 1; n <= batches_; ++n) {
-    const auto made = batch(n);
-    for (const Block& block : made->blocks) {
+  for (uint64_t n = 1; n < position; ++n) {
+    for (const Block& block : batch(n)->blocks) {
       for (const event::Record& record : block.records) {
         wanted[block.stream->namespaceName + "/" + block.stream->pod + "_app"].emplace_back(
             record.message);
@@ -201,14 +240,15 @@ std::string FileOutputWorld::problem() {
       counts[block.header.stream][Fate::kDelivered] +=
           {block.header.records, block.header.recordBytes, block.header.digest};
     }
-    for (const auto& [key, tally] : made->skipped) counts[key][Fate::kSkipped] += tally;
+    for (const auto& [key, tally] : batch(n)->skipped) counts[key][Fate::kSkipped] += tally;
   }
   const std::string files = checkFiles(wanted);
   if (!files.empty()) return files;
   const auto progress = Manifest::read(*disk_, kData);
   if (!progress.ok()) return progress.message();
-  if (!progress->position || progress->position->sequence != batches_ + 1) return "the position";
-  return progress->streams == counts ? "" : "the counts";
+  const uint64_t stored = progress->position ? progress->position->sequence : 1;
+  if (stored != position) return "the manifest's position";
+  return progress->streams == counts ? "" : "the manifest's counts";
 }
 
 }  // namespace logtail::outputs

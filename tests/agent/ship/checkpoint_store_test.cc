@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 
 #include "common/base/checksum.h"
@@ -168,20 +169,25 @@ TEST_F(CheckpointStoreTest, ANewerFormatIsRefusedUntouched) {
   base::storeFixed(newer.data() + 16, base::crc32c({newer.data(), 16}));
   replace(newer);
   CheckpointStore store(files, clock, kDirectory);
+  const uint64_t operations = files.operations();
   const base::Status status = store.load();
   ASSERT_EQ(status.code(), Errc::kTooNew);
   EXPECT_NE(status.message().find("version 2"), std::string::npos) << status.message();
   EXPECT_EQ(bytes(), newer);
+  EXPECT_EQ(*files.list(kDirectory), std::vector<std::string>{"checkpoint"});
+  EXPECT_EQ(files.operations(), operations);
 }
 
 TEST_F(CheckpointStoreTest, EveryFlippedByteCostsAtMostOneEntryAndIsCounted) {
   filled();
   const std::string good = bytes();
-  for (size_t at = 0; at < good.size(); ++at) {
+  for (size_t i = 0; i < 3 * good.size(); ++i) {
+    const size_t at = i / 3;
+    constexpr unsigned char kMasks[] = {0x01, 0x80, 0xff};
     std::string bad = good;
-    bad[at] = static_cast<char>(bad[at] ^ 0x21);
+    bad[at] = static_cast<char>(static_cast<unsigned char>(bad[at]) ^ kMasks[i % 3]);
     replace(bad);
-    CheckpointStore store = open(files);
+    CheckpointStore store = open(files);  // goes through: no flipped byte is a newer version
     EXPECT_FALSE(store.fresh()) << at;
     EXPECT_GE(store.damagedEntries(), 1u) << at;
     size_t intact = store.lastStats() == "stats" ? 1 : 0;
@@ -214,7 +220,8 @@ struct Workload {
   std::vector<uint64_t> durable = std::vector<uint64_t>(4);
   bool everSaved = false;
 
-  void run(CheckpointStore& store, uint64_t seed) {
+  // Goes on after saves that failed, until the machine stops.
+  void run(CheckpointStore& store, const CrashFileSystem& files, uint64_t seed) {
     std::mt19937_64 random(seed);
     for (size_t pod = 0; pod < acked.size(); ++pod) {
       const std::string name = std::to_string(pod);
@@ -226,7 +233,9 @@ struct Workload {
       store.acknowledged(block(std::to_string(pod), acked[pod], to), kQueue);
       acked[pod] = to;
       if (random() % 8 != 0) continue;
-      if (!store.save().ok()) return;
+      const bool saved = store.save().ok();
+      if (files.crashed()) return;
+      if (!saved) continue;
       durable = acked;
       everSaved = true;
     }
@@ -246,16 +255,17 @@ struct Workload {
 };
 
 // The first violation over all crash points of one seed, empty when there is none.
-std::string crashEverywhere(uint64_t seed, const CrashFileSystem::Ignore& ignore) {
+std::string crashEverywhere(uint64_t seed,
+                            const std::function<void(CrashFileSystem&)>& prepare = nullptr) {
   test::FakeClock clock;
   for (uint64_t n = 0;; ++n) {
     CrashFileSystem files;
-    files.ignoreSyncs(ignore);
+    if (prepare) prepare(files);
     files.crashAfterOperation(n);
     Workload workload;
     {
       CheckpointStore store(files, clock, kDirectory);
-      if (store.load().ok()) workload.run(store, seed);
+      if (store.load().ok()) workload.run(store, files, seed);
     }
     for (uint64_t crash = 0; crash < 6; ++crash) {
       const auto after = files.crash(crash);
@@ -269,24 +279,47 @@ std::string crashEverywhere(uint64_t seed, const CrashFileSystem::Ignore& ignore
 }
 
 TEST(CheckpointStoreModel, AfterAnyCrashTheStateIsOneThatWasAcknowledged) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(crashEverywhere(seed, nullptr), "");
+  for (uint64_t seed = 1; seed <= 20; ++seed) EXPECT_EQ(crashEverywhere(seed), "");
 }
 
-TEST(CheckpointStoreModel, NoticesEachSyncThatIsMissing) {
-  const auto fileSync = [](const std::string& path, bool isDirectory) {
-    return !isDirectory && path.starts_with(kDirectory);
-  };
-  const auto directorySync = [](const std::string& path, bool isDirectory) {
-    return isDirectory && path == kDirectory;
-  };
-  for (const CrashFileSystem::Ignore& ignore :
-       {CrashFileSystem::Ignore(fileSync), CrashFileSystem::Ignore(directorySync)}) {
-    bool noticed = false;
-    for (uint64_t seed = 1; seed <= 20 && !noticed; ++seed)
-      noticed = !crashEverywhere(seed, ignore).empty();
-    EXPECT_TRUE(noticed);
+TEST(CheckpointStoreModel, AfterAnyCrashAndAnySyncThatFailedItIsToo) {
+  for (const auto kind : {test::OpKind::kSyncData, test::OpKind::kSyncDirectory}) {
+    for (uint64_t sync = 0; sync < 4; ++sync) {
+      for (uint64_t seed = 1; seed <= 10; ++seed) {
+        const auto failing = [&](CrashFileSystem& files) {
+          files.failNth(kind, sync, Errc::kStop);
+        };
+        ASSERT_EQ(crashEverywhere(seed, failing), "") << test::name(kind) << " " << sync;
+      }
+    }
   }
 }
+
+// Each sync behind write(), by what it makes durable. Leaving it out must show.
+struct SyncSite {
+  const char* name;
+  bool isDirectory;
+  std::string path;
+};
+
+class CheckpointStoreSyncs : public testing::TestWithParam<SyncSite> {};
+
+TEST_P(CheckpointStoreSyncs, LeavingItOutShows) {
+  std::string found;
+  for (uint64_t seed = 1; seed <= 20 && found.empty(); ++seed) {
+    found = crashEverywhere(seed, [](CrashFileSystem& files) {
+      files.ignoreSyncs([](const std::string& path, bool isDirectory) {
+        return isDirectory == GetParam().isDirectory && path == GetParam().path;
+      });
+    });
+  }
+  EXPECT_NE(found, "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, CheckpointStoreSyncs,
+                         testing::Values(SyncSite{"Data", false, kDirectory + "/checkpoint.tmp"},
+                                         SyncSite{"Name", true, kDirectory}),
+                         [](const auto& site) { return site.param.name; });
 
 }  // namespace
 }  // namespace logtail::agent
