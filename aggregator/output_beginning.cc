@@ -72,6 +72,9 @@ base::Result<outputs::Beginning> OutputBeginning::find(outputs::FirstStart from,
   const uint64_t oldest = std::max<uint64_t>(queue_.oldestSequence(), 1);
   const bool newest = from == outputs::FirstStart::kNewest;
   beginning.position = {queueId_, epoch_, newest ? sequence + 1 : oldest, 0, 0};
+  // From the queue's very first entry on an output sees all there ever was: nothing is taken on
+  // trust. Else what is gone is what the ledger has beyond what the queue and the output have.
+  if (!newest && oldest == 1 && have.empty()) return beginning;
   const auto known = [&](const event::StreamKey& key) -> Content& {
     const auto at = before.find(key);
     return at == before.end() ? before[event::StreamKey{}] : at->second;

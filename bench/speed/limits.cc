@@ -141,6 +141,7 @@ Figure agentToNothing(const Corpus& corpus) {
                              counts,
                              1,
                              std::chrono::seconds(1),
+                             nullptr,
                              [](void* self) {
                                static_cast<event::UnitWriter*>(self)->discard();
                                return true;
@@ -151,7 +152,7 @@ Figure agentToNothing(const Corpus& corpus) {
   const std::string directory = corpus.path.substr(0, corpus.path.rfind('/'));
   agent::StreamTailer tailer(description, directory, 128 * 1024, budget, cache);
   tailer.refresh(context);
-  tailer.plan({}, nullptr, agent::StartAt::kHead, context);
+  tailer.plan({}, nullptr, agent::StartAt::kHead, {}, context);
   const double start = threadCpuSeconds();
   while (tailer.turn(context) == agent::Turn::kMore) {
   }

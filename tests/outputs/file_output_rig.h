@@ -44,7 +44,7 @@ class FileOutputRig {
   base::Status start() {
     output.reset();
     metrics = std::make_unique<metrics::Registry>();
-    OutputContext context{"out", kData, &disk, &clock, metrics.get()};
+    OutputContext context{"out", kData, &disk, &clock, metrics.get(), TestBatch::kQueue};
     auto made = FileOutput::make(settings, context);
     LOGTAIL_ASSERT(made.ok());
     output = std::move(*made);

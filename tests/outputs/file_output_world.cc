@@ -85,7 +85,7 @@ void FileOutputWorld::makeOutput() {
   if (onDisk) onDisk(*disk_);
   files_ = std::make_unique<WatchedFiles>(*disk_);
   metrics_ = std::make_unique<metrics::Registry>();
-  OutputContext context{"out", kData, files_.get(), &clock_, metrics_.get()};
+  OutputContext context{"out", kData, files_.get(), &clock_, metrics_.get(), TestBatch::kQueue};
   auto made = FileOutput::make(settings, context);
   LOGTAIL_ASSERT(made.ok());
   output_ = std::move(*made);
