@@ -13,6 +13,7 @@ bool FrameWindow::offer(SealedUnit&& unit) {
     return false;
   }
   heldBytes_ += bytes;
+  waitingBytes_ += bytes;
   for (const event::BlockHeader& block : unit.blocks) ++pendingBlocks_[block.stream];
   waiting_.push_back(std::move(unit));
   return true;
@@ -66,7 +67,8 @@ FramePtr FrameWindow::next(base::Nanos now) {
 // Makes one frame of what waits. Not done while the aggregator's window is full: what comes until
 // then may still go along.
 void FrameWindow::pack() {
-  if (waiting_.empty() || (inFlightBytes_ > 0 && inFlightBytes_ >= windowBytes_)) return;
+  if (waiting_.empty() || isGathering()) return;
+  if (inFlightBytes_ > 0 && inFlightBytes_ >= windowBytes_) return;
   auto frame = std::make_shared<Frame>();
   uint64_t bytes = 0;
   while (!waiting_.empty() &&
@@ -75,6 +77,7 @@ void FrameWindow::pack() {
     frame->units.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
   }
+  waitingBytes_ -= bytes;
   frame->sequence = ++lastSequence_;
   frame->bytes = wire::kFramePrefixBytes + bytes;
   wire::storeFramePrefix(
@@ -135,7 +138,7 @@ void FrameWindow::reset() {
   disconnected();
   lastSequence_ = 0;
   sentUpTo_ = 0;
-  heldBytes_ = 0;
+  heldBytes_ = waitingBytes_ = 0;
   awaitsReopen_ = true;
 }
 

@@ -3,10 +3,11 @@
 // byte.
 //
 // Flow: tail worker -> offer() -> next() -> socket -> ack(). Pure: no input, output or clock of its
-// own. Owned by Shipper. Thread: one at a time (Shipper locks). A unit is packed when the socket is
-// ready for it, never later for company's sake: what comes while the socket is busy goes together.
-// Failure: an aggregator that acknowledges what it was not sent gets kFixInput; nothing changes
-// then.
+// own. Owned by Shipper. Thread: one at a time (Shipper locks). A unit is packed as soon as the
+// socket is ready for it; only when kGatherFrames are unacknowledged already it waits for the next
+// ACK or for kGatherBytes of company: one frame of four units costs both sides a third of four
+// frames. Failure: an aggregator that acknowledges what it was not sent gets kFixInput; nothing
+// changes then.
 
 #include <array>
 #include <cstdint>
@@ -36,6 +37,8 @@ class FrameWindow {
  public:
   static constexpr uint64_t kDefaultHighBytes = 8 * 1024 * 1024;
   static constexpr uint64_t kMaxUnitBytesOfFrame = 900 * 1024;
+  static constexpr size_t kGatherFrames = 2;
+  static constexpr uint64_t kGatherBytes = 128 * 1024;
 
   // Sums since construction; a resent frame counts as sent each time.
   struct Counts {
@@ -55,6 +58,10 @@ class FrameWindow {
   // than half of it is. A single unit always finds room in an empty window.
   bool offer(SealedUnit&& unit);
   bool takeRoom();
+  // Whether what waits goes along with a later unit, so that nobody has to be woken for it.
+  bool isGathering() const {
+    return cursor_ == frames_.size() && cursor_ >= kGatherFrames && waitingBytes_ < kGatherBytes;
+  }
   void close() { closed_ = true; }  // no more offers: the agent stops
 
   // --- the connection's side ---
@@ -99,6 +106,7 @@ class FrameWindow {
   size_t cursor_ = 0;           // of frames_: the next to send
   uint64_t lastSequence_ = 0;   // given to a frame of this life
   uint64_t sentUpTo_ = 0;       // the highest sequence ever handed out in this life
+  uint64_t waitingBytes_ = 0;   // of waiting_
   uint64_t heldBytes_ = 0;      // of units, waiting or in frames
   uint64_t inFlightBytes_ = 0;  // of frames before cursor_
   uint64_t windowBytes_ = 0;    // the aggregator's; 0: not connected

@@ -152,8 +152,14 @@ void Shipper::Impl::stop() {
 }
 
 bool Shipper::Impl::offer(SealedUnit& unit) {
-  if (!window_.with([&](FrameWindow& w) { return w.offer(std::move(unit)); })) return false;
-  if (!wakePosted_.exchange(true)) {
+  bool gathering = false;
+  const bool taken = window_.with([&](FrameWindow& w) {
+    const bool offered = w.offer(std::move(unit));
+    gathering = w.isGathering();
+    return offered;
+  });
+  if (!taken) return false;
+  if (!gathering && !wakePosted_.exchange(true)) {
     post([this] {
       wakePosted_ = false;
       pump();

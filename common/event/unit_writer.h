@@ -2,7 +2,7 @@
 // Builds one unit: blocks of one or several streams, their messages gathered into one body.
 //
 // Flow: record assembler -> UnitWriter -> sealed unit -> shipper. Owned by one tail worker, reused
-// for every unit; its memory is fixed at construction (five times kMaxUnitRaw, touched as far as it
+// for every unit; its memory is fixed at construction (six times kMaxUnitRaw, touched as far as it
 // is used, and the compressor). The caller asks fits() before add(): that is the only bound check
 // on the hot path.
 
@@ -84,6 +84,7 @@ class UnitWriter {
   std::unique_ptr<char[]> wheres_;
   std::unique_ptr<char[]> lengths_;
   std::unique_ptr<char[]> times_;
+  std::unique_ptr<char[]> packed_;  // the compressed body, before it is copied out
   char* flagsAt_;
   char* wheresAt_;
   char* lengthsAt_;

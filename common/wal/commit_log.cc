@@ -36,8 +36,12 @@ base::Result<uint64_t> CommitLog::append(Entry entry, DurableCallback durable) {
   }
   const uint64_t sequence = nextSequence_++;
   waitingBytes_ += bytes;
+  const bool wasLess = fillingBytes_ < options_.gatherBytes;
+  fillingBytes_ += bytes;
   filling_.push_back({sequence, std::move(entry), std::move(durable)});
-  if (filling_.size() == 1) wake_.notify_one();
+  if (filling_.size() == 1 || (wasLess && fillingBytes_ >= options_.gatherBytes)) {
+    wake_.notify_one();
+  }
   return sequence;
 }
 
@@ -75,18 +79,26 @@ CommitLog::Counts CommitLog::counts() const {
   return counts;
 }
 
+void CommitLog::waitForWork(std::unique_lock<std::mutex>& lock) {
+  const auto isUrgent = [&] { return !tasks_.empty() || refused_; };
+  if (full_) {
+    wake_.wait_for(lock, options_.retryInterval, isUrgent);
+    return;
+  }
+  wake_.wait(lock, [&] { return !filling_.empty() || isUrgent(); });
+  wake_.wait_until(lock, began_ + options_.gather,
+                   [&] { return fillingBytes_ >= options_.gatherBytes || isUrgent(); });
+}
+
 void CommitLog::loop() {
   std::unique_lock lock(mutex_);
   for (;;) {
-    const auto hasWork = [&] { return !filling_.empty() || !tasks_.empty() || refused_; };
-    if (full_) {
-      wake_.wait_for(lock, options_.retryInterval, [&] { return !tasks_.empty() || refused_; });
-    } else {
-      wake_.wait(lock, hasWork);
-    }
+    waitForWork(lock);
+    began_ = std::chrono::steady_clock::now();
     std::vector<Waiting> generation;
     std::vector<std::function<void(QueueWriter&)>> tasks;
     generation.swap(filling_);
+    fillingBytes_ = 0;
     tasks.swap(tasks_);
     const bool closing = refused_;
     lock.unlock();

@@ -56,6 +56,24 @@ TEST_F(FrameWindowTest, SendsASingleUnitAtOnce) {
   EXPECT_EQ(send(), 0u);
 }
 
+TEST_F(FrameWindowTest, GathersSmallUnitsWhileTwoFramesAreUnacknowledged) {
+  connect();
+  for (uint64_t n = 1; n <= FrameWindow::kGatherFrames; ++n) {
+    ASSERT_TRUE(offer());
+    EXPECT_EQ(send(), n);
+  }
+  ASSERT_TRUE(offer());
+  EXPECT_TRUE(window.isGathering());
+  EXPECT_EQ(send(), 0u);
+  ASSERT_TRUE(offer());
+  ack(1);  // company or not, the next ACK sends it on
+  EXPECT_FALSE(window.isGathering());
+  EXPECT_EQ(send(), 3u);
+  ASSERT_TRUE(offer(FrameWindow::kGatherBytes));
+  EXPECT_FALSE(window.isGathering());
+  EXPECT_EQ(send(), 4u);
+}
+
 TEST_F(FrameWindowTest, PacksWhatCameWhileTheSocketWasBusyUpToTheLimit) {
   connect();
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(offer(200'000));
@@ -122,7 +140,7 @@ TEST_F(FrameWindowTest, AFrameThatDoesNotFitIntoTheRestOfTheWindowWaits) {
 TEST_F(FrameWindowTest, ResendsFromTheFirstUnacknowledgedFrameAfterAReconnect) {
   connect();
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(offer());
+    ASSERT_TRUE(offer(FrameWindow::kGatherBytes));
     ASSERT_NE(send(), 0u);
   }
   EXPECT_EQ(ack(1), 1u);
@@ -137,7 +155,7 @@ TEST_F(FrameWindowTest, ResendsFromTheFirstUnacknowledgedFrameAfterAReconnect) {
 TEST_F(FrameWindowTest, NackGoesBackAfterItsDelay) {
   connect();
   for (int i = 0; i < 3; ++i) {
-    ASSERT_TRUE(offer());
+    ASSERT_TRUE(offer(FrameWindow::kGatherBytes));
     ASSERT_NE(send(), 0u);
   }
   ASSERT_TRUE(window.nack(2, Nanos(50)).ok());
