@@ -70,9 +70,7 @@ TEST(FileTargets, ThousandsOfTargetsShareFewDescriptors) {
   FileOutputRig rig;
   rig.settings.openFiles = 16;
   WatchedFiles watched(rig.disk);
-  metrics::Registry metrics;
-  auto output =
-      FileOutput::make(rig.settings, {"out", rig.kData, &watched, &rig.clock, &metrics}).value();
+  auto output = FileOutput::make(rig.settings, rig.context(watched)).value();
   ASSERT_TRUE(output->start().ok());
   constexpr int kPods = 2000;
   uint64_t delivered = 0;
