@@ -259,6 +259,31 @@ TEST(FileOutput, LeavesFilesWhoseLengthDamageHides) {
   EXPECT_EQ(rig.messages("shop/db_app.log"), (Lines{"from db2", "from db3", "from db4"}));
 }
 
+// The same with a file that was announced, but in no commit that can be read.
+TEST(FileOutput, LeavesFilesThatAHiddenCommitMayHaveTakenOver) {
+  FileOutputRig rig;
+  ASSERT_TRUE(rig.start().ok());
+  rig.take("web", {"a"});
+  rig.commit();
+  rig.take("web", {"b"});
+  rig.commit();
+  const size_t end = manifestBytes(rig.disk, 1).size();
+  rig.disk.failNth(OpKind::kWrite, 2, Errc::kPushBack);  // announcement, lines, commit
+  rig.take("db", {"c"});
+  rig.commit();
+  ASSERT_EQ(rig.retried, 1u);
+  ASSERT_EQ(rig.messages("shop/db_app.log"), Lines{"c"});
+  std::string bad = manifestBytes(rig.disk, 1);
+  bad[end - 1] ^= 1;
+  writeManifest(rig.disk, 1, bad);
+  ASSERT_TRUE(rig.start().ok());
+  EXPECT_EQ(rig.counter("manifest_uncertain_total"), 1u);
+  EXPECT_EQ(rig.counter("files_left_total"), 2u);
+  EXPECT_EQ(rig.counter("files_removed_total"), 0u);
+  EXPECT_EQ(rig.messages(kFile), (Lines{"a", "b"}));
+  EXPECT_EQ(rig.messages("shop/db_app.log"), Lines{"c"});
+}
+
 // Every line of a pod, over its files.
 Lines linesOf(FileOutputRig& rig, const std::string& pod) {
   Lines all;
