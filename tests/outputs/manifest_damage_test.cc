@@ -36,7 +36,7 @@ class ManifestDamage : public testing::Test {
     for (uint64_t n = 1; n <= kLast; ++n) {
       ManifestChange change = delivered(n, n % 3, n);
       change.files = {fileEntry("shop/p" + std::to_string(n % 4) + ".log", 0, n * 100)};
-      if (n == 5) change.forget = {streamKey(0)};
+      if (n == 6) change.forget = {streamKey(2)};  // named by no later one
       EXPECT_TRUE(manifest->announce({"shop/n" + std::to_string(n) + ".log"}).ok());
       EXPECT_TRUE(manifest->commit(change).ok());
       after[n] = *load(disk).state;
