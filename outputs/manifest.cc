@@ -69,9 +69,12 @@ Result<ManifestState> Manifest::load(ManifestReport& report) {
     ManifestReport older;
     older.incomplete = true;
     if (found->size() > 1) LOGTAIL_TRY(replay((*found)[1], older));
+    // Whether it holds all that the snapshot held.
+    const bool behind = newest.snapshotAt ? state.number != *newest.snapshotAt
+                                          : older.tornBytes + older.damagedRegions > 0;
     newest = {};
     LOGTAIL_TRY(replay((*found)[0], newest));
-    newest.uncertain = newest.uncertain || older.uncertain || older.incomplete;
+    newest.uncertain = newest.uncertain || older.uncertain || older.incomplete || behind;
     newest.damagedRegions += older.damagedRegions + (unseen ? 1 : 0);
     newest.damagedBytes += older.damagedBytes;
   }

@@ -144,11 +144,10 @@ bool replaySnapshot(Decoder& in, Replay& replay) {
   decodeHead(in, part);
   decodeBody(in, part);
   if (!in.ok() || in.remaining() != 0 || index >= total) return false;
-  if (replay.state.number != 0 && replay.state.number != part.number)
-    replay.report.uncertain = true;
   replay.damagedSinceCommit = false;  // commits follow a snapshot; its own parts are counted
   replay.parts = total;
   replay.base = part.number;
+  replay.report.snapshotAt = part.number;
   ++replay.partsSeen;
   apply(part, replay.state);
   return true;

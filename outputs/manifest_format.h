@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -58,6 +59,7 @@ struct ManifestReport {
   // Damage may have hidden a commit for good: lengths in the state may be too short.
   bool uncertain = false;
   bool incomplete = false;  // a part of the snapshot is missing: wants the manifest before this one
+  std::optional<uint64_t> snapshotAt;  // the commit the snapshot was made at, if a part can be read
 };
 
 std::string encodeManifestHeader(uint64_t fileNumber);

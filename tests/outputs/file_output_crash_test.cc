@@ -16,7 +16,7 @@ constexpr uint64_t kBatches = 14;
 
 void vary(FileOutputWorld& world, uint64_t seed) {
   if (seed % 2 == 1) world.settings.compress = Compression::kZstd;
-  if (seed % 3 == 1) world.small = false;
+  if (seed % 3 == 1) world.small = false;  // 0 and 1 differ in both
 }
 
 // Everything is delivered, and stays delivered when the machine stops then. What is wrong, if
@@ -67,7 +67,7 @@ TEST(FileOutputCrash, EveryRecordIsThereOnceAfterManyCrashes) {
 class FileOutputFailedSync : public testing::TestWithParam<OpKind> {};
 
 TEST_P(FileOutputFailedSync, LeavesEveryRecordThereOnceWhereverTheMachineStops) {
-  for (uint64_t sync = 0, variant = 0; variant < 4;) {
+  for (uint64_t sync = 0, variant = 0; variant < 2;) {
     std::optional<uint64_t> failedAt;  // operations up to and with the failed one
     const auto run = [&](std::optional<uint64_t> operations, uint64_t crash) {
       FileOutputWorld world(5, kBatches);
@@ -83,7 +83,7 @@ TEST_P(FileOutputFailedSync, LeavesEveryRecordThereOnceWhereverTheMachineStops) 
       return finish(world);
     };
     ASSERT_EQ(run(std::nullopt, 0), "") << "sync " << sync << ", variant " << variant;
-    for (uint64_t after = 0; failedAt && after < 60; ++after) {
+    for (uint64_t after = 0; failedAt && after < 40; ++after) {
       ASSERT_EQ(run(*failedAt + after, (sync + after) % 6), "")
           << "sync " << sync << ", " << after << " operations later, variant " << variant;
     }

@@ -8,6 +8,7 @@
 //   rig.commit();
 //   EXPECT_EQ(rig.messages("shop/web_app.log"), ...);
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -33,19 +34,22 @@ class FileOutputRig {
   FileSettings settings;
   test::CrashFileSystem disk;
   test::FakeClock clock;
-  std::unique_ptr<metrics::Registry> metrics;
+  std::unique_ptr<metrics::Registry> metrics;  // of this process
   std::unique_ptr<FileOutput> output;
   uint64_t next = 1;  // the sequence of the next batch
   uint64_t delivered = 0;
   uint64_t retried = 0;
   std::string why;  // of the newest retry
 
+  OutputContext context(base::FileSystem& files) {
+    if (metrics == nullptr) metrics = std::make_unique<metrics::Registry>();
+    return {"out", kData, &files, &clock, metrics.get(), TestBatch::kQueue};
+  }
   // A new process; the disk stays as it is.
   base::Status start() {
     output.reset();
     metrics = std::make_unique<metrics::Registry>();
-    OutputContext context{"out", kData, &disk, &clock, metrics.get(), TestBatch::kQueue};
-    auto made = FileOutput::make(settings, context);
+    auto made = FileOutput::make(settings, context(disk));
     LOGTAIL_ASSERT(made.ok());
     output = std::move(*made);
     return again();

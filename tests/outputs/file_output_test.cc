@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "common/base/checksum.h"
 #include "common/base/coding.h"
 
@@ -257,6 +259,100 @@ TEST(FileOutput, LeavesFilesWhoseLengthDamageHides) {
   EXPECT_EQ(rig.messages("shop/db_app.log"), (Lines{"from db2", "from db3", "from db4"}));
 }
 
+// The same with a file that was announced, but in no commit that can be read.
+TEST(FileOutput, LeavesFilesThatAHiddenCommitMayHaveTakenOver) {
+  FileOutputRig rig;
+  ASSERT_TRUE(rig.start().ok());
+  rig.take("web", {"a"});
+  rig.commit();
+  rig.take("web", {"b"});
+  rig.commit();
+  const size_t end = manifestBytes(rig.disk, 1).size();
+  rig.disk.failNth(OpKind::kWrite, 2, Errc::kPushBack);  // announcement, lines, commit
+  rig.take("db", {"c"});
+  rig.commit();
+  ASSERT_EQ(rig.retried, 1u);
+  ASSERT_EQ(rig.messages("shop/db_app.log"), Lines{"c"});
+  std::string bad = manifestBytes(rig.disk, 1);
+  bad[end - 1] ^= 1;
+  writeManifest(rig.disk, 1, bad);
+  ASSERT_TRUE(rig.start().ok());
+  EXPECT_EQ(rig.counter("manifest_uncertain_total"), 1u);
+  EXPECT_EQ(rig.counter("files_left_total"), 2u);
+  EXPECT_EQ(rig.counter("files_removed_total"), 0u);
+  EXPECT_EQ(rig.messages(kFile), (Lines{"a", "b"}));
+  EXPECT_EQ(rig.messages("shop/db_app.log"), Lines{"c"});
+}
+
+// Every line of a pod, over its files.
+Lines linesOf(FileOutputRig& rig, const std::string& pod) {
+  Lines all;
+  for (const char* rest : {"_app.log", "_app_1.log", "_app_2.log"}) {
+    const Lines lines = rig.messages("shop/" + pod + rest);
+    if (lines != Lines{"no file"}) all.insert(all.end(), lines.begin(), lines.end());
+  }
+  return all;
+}
+
+class FileOutputOnADamagedManifest : public testing::Test {
+ protected:
+  FileOutputOnADamagedManifest() {
+    EXPECT_TRUE(rig.start().ok());
+    deliver(rig);
+    bytes = manifestBytes(rig.disk, 1);
+  }
+
+  // What is behind the cursor; batch n is always the same.
+  static void deliver(FileOutputRig& to) {
+    static const char* const kPods[] = {"web", "db", "web", "web", "db"};
+    while (to.next <= 5) {
+      const char* pod = kPods[to.next - 1];
+      to.take(pod, {pod + std::to_string(to.next)});
+      to.commit();
+    }
+  }
+  // Starts on the damaged bytes and goes on to the end.
+  void runOn(const std::string& bad, FileOutputRig& on) {
+    on.disk = *rig.disk.crash(1);
+    writeManifest(on.disk, 1, bad);
+    ASSERT_TRUE(on.start().ok());
+    deliver(on);
+    EXPECT_EQ(on.retried, 0u);
+    for (const auto& [pod, lines] : wanted) {
+      const Lines found = linesOf(on, pod);
+      for (const std::string& line : lines) {
+        EXPECT_NE(std::find(found.begin(), found.end(), line), found.end()) << line;
+      }
+    }
+  }
+
+  FileOutputRig rig;
+  std::string bytes;
+  const std::map<std::string, Lines> wanted = {{"web", {"web1", "web3", "web4"}},
+                                               {"db", {"db2", "db5"}}};
+};
+
+TEST_F(FileOutputOnADamagedManifest, AFlippedByteAnywhereLosesAndDoublesNothingUnsaid) {
+  for (size_t at = 0; at < bytes.size(); ++at) {
+    SCOPED_TRACE(at);
+    std::string bad = bytes;
+    bad[at] ^= 0x40;
+    FileOutputRig on;
+    runOn(bad, on);
+    EXPECT_GT(on.counter("manifest_damaged_total") + on.counter("manifest_torn_bytes_total"), 0u);
+    EXPECT_EQ(on.counter("files_left_total"), 0u);
+    for (const auto& [pod, lines] : wanted) EXPECT_EQ(linesOf(on, pod), lines);
+  }
+}
+
+TEST_F(FileOutputOnADamagedManifest, TornAnywhereItLosesNothing) {
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    SCOPED_TRACE(size);
+    FileOutputRig on;
+    runOn(bytes.substr(0, size), on);
+  }
+}
+
 // Everything below the data directory and the logs.
 std::map<std::string, std::string> everything(base::FileSystem& disk, const std::string& root) {
   std::map<std::string, std::string> found;
@@ -341,9 +437,7 @@ TEST(FileOutput, PutsEachRecordWhereItsTimeBelongs) {
 TEST(FileOutput, RefusesAPathThatCannotBe) {
   FileOutputRig rig;
   rig.settings.path = "{pods}.log";
-  metrics::Registry metrics;
-  const auto made =
-      FileOutput::make(rig.settings, {"out", rig.kData, &rig.disk, &rig.clock, &metrics});
+  const auto made = FileOutput::make(rig.settings, rig.context(rig.disk));
   ASSERT_FALSE(made.ok());
   EXPECT_EQ(made.code(), Errc::kFixInput);
 }

@@ -70,9 +70,7 @@ TEST(FileTargets, ThousandsOfTargetsShareFewDescriptors) {
   FileOutputRig rig;
   rig.settings.openFiles = 16;
   WatchedFiles watched(rig.disk);
-  metrics::Registry metrics;
-  auto output =
-      FileOutput::make(rig.settings, {"out", rig.kData, &watched, &rig.clock, &metrics}).value();
+  auto output = FileOutput::make(rig.settings, rig.context(watched)).value();
   ASSERT_TRUE(output->start().ok());
   constexpr int kPods = 2000;
   uint64_t delivered = 0;
@@ -127,17 +125,41 @@ TEST(FileTargets, BeyondTheKnownFilesTheLongestIdleIsFinal) {
   FileOutputRig rig;
   rig.settings.knownFiles = 16;
   ASSERT_TRUE(rig.start().ok());
-  for (int pod = 0; pod < 20; ++pod) {
-    rig.take("p" + std::to_string(pod), {"a"});
+  const auto use = [&rig](int pod, const std::string& line) {
+    rig.take("p" + std::to_string(pod), {line});
     rig.commit();
     rig.clock.advance(std::chrono::milliseconds(1));
-  }
+  };
+  for (int pod = 0; pod < 16; ++pod) use(pod, "a");
+  use(0, "b");  // not idle any more
+  for (int pod = 16; pod < 20; ++pod) use(pod, "a");
   EXPECT_EQ(rig.output->targets().size(), 16u);
-  rig.take("p0", {"b"});   // was forgotten
-  rig.take("p19", {"b"});  // was not
-  rig.commit();
-  EXPECT_EQ(rig.messages("shop/p0_app_1.log"), Lines{"b"});
-  EXPECT_EQ(rig.messages("shop/p19_app.log"), (Lines{"a", "b"}));
+  use(0, "c");
+  use(1, "c");  // was forgotten
+  use(19, "c");
+  EXPECT_EQ(rig.messages("shop/p0_app.log"), (Lines{"a", "b", "c"}));
+  EXPECT_EQ(rig.messages("shop/p1_app_1.log"), Lines{"c"});
+  EXPECT_EQ(rig.messages("shop/p19_app.log"), (Lines{"a", "c"}));
+}
+
+TEST(FileTargets, TheDescriptorThatWasNotUsedLongestIsClosedFirst) {
+  FileOutputRig rig;
+  rig.settings.openFiles = 2;
+  WatchedFiles watched(rig.disk);
+  rig.output = FileOutput::make(rig.settings, rig.context(watched)).value();
+  ASSERT_TRUE(rig.again().ok());
+  const auto opensFor = [&](const char* pod) {
+    const uint64_t before = watched.opened();
+    rig.take(pod, {"line"});
+    rig.commit();
+    return watched.opened() - before;
+  };
+  EXPECT_EQ(opensFor("a"), 1u);
+  EXPECT_EQ(opensFor("b"), 1u);
+  EXPECT_EQ(opensFor("a"), 0u);
+  EXPECT_EQ(opensFor("c"), 1u);  // in place of b
+  EXPECT_EQ(opensFor("a"), 0u);
+  EXPECT_EQ(opensFor("b"), 1u);
 }
 
 TEST(FileTargets, NumbersGoOnBehindTheFilesThatAreThere) {

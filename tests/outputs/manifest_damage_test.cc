@@ -36,7 +36,7 @@ class ManifestDamage : public testing::Test {
     for (uint64_t n = 1; n <= kLast; ++n) {
       ManifestChange change = delivered(n, n % 3, n);
       change.files = {fileEntry("shop/p" + std::to_string(n % 4) + ".log", 0, n * 100)};
-      if (n == 5) change.forget = {streamKey(0)};
+      if (n == 6) change.forget = {streamKey(2)};  // named by no later one
       EXPECT_TRUE(manifest->announce({"shop/n" + std::to_string(n) + ".log"}).ok());
       EXPECT_TRUE(manifest->commit(change).ok());
       after[n] = *load(disk).state;
@@ -117,6 +117,17 @@ TEST_F(ManifestDamage, DamageBeforeALastAnnouncementIsUncertain) {
   EXPECT_TRUE(same(*found.state, after[kLast - 1]));
 }
 
+TEST_F(ManifestDamage, DamageBeforeTheSnapshotHidesNoCommit) {
+  std::string bad = bytes.substr(0, snapshotEnd);
+  appendAnnounce({"shop/new.log"}, bad);
+  bad[3] ^= 1;
+  writeManifest(disk, 2, bad);
+  const Loaded found = load(disk);
+  expectSound(found, 3);
+  EXPECT_FALSE(found.report.uncertain);
+  EXPECT_TRUE(found.state->announced.contains("shop/new.log"));
+}
+
 TEST_F(ManifestDamage, TheNewestOneLostAltogetherIsMadeUpForByTheOneBefore) {
   for (const std::string& bad : {std::string(), std::string(5000, '\xff'), bytes.substr(0, 30)}) {
     writeManifest(disk, 2, bad);
@@ -160,6 +171,22 @@ TEST(ManifestDamageToOnePart, OfALargeSnapshotIsMadeUpForByTheOneBefore) {
     EXPECT_FALSE(found.report.uncertain) << at;
     EXPECT_TRUE(same(*found.state, whole)) << at;
   }
+  // The one before lost its commit: it is not what the snapshot was made of.
+  const std::string older = manifestBytes(disk, 1);
+  writeManifest(disk, 1, older.substr(0, older.size() - 1));
+  EXPECT_TRUE(load(disk).report.uncertain);
+}
+
+// The first commit of a manifest repeats none of the one before.
+TEST_F(ManifestDamage, WithoutASnapshotAndWithATornOneBeforeItIsUncertain) {
+  std::string bad = bytes;
+  bad[snapshotEnd - 1] ^= 1;
+  writeManifest(disk, 2, bad);
+  EXPECT_FALSE(load(disk).report.uncertain);
+  writeManifest(disk, 1, older.substr(0, older.size() - 1));
+  const Loaded found = load(disk);
+  expectSound(found, snapshotEnd);
+  EXPECT_TRUE(found.report.uncertain);
 }
 
 TEST_F(ManifestDamage, DamageToBothIsCountedForBoth) {

@@ -14,6 +14,7 @@ class WatchedFiles::Handle final : public base::File {
  public:
   Handle(std::unique_ptr<base::File> below, std::string path, std::shared_ptr<Seen> seen)
       : below_(std::move(below)), path_(std::move(path)), seen_(std::move(seen)) {
+    ++seen_->opened;
     seen_->mostOpen = std::max(seen_->mostOpen, ++seen_->open);
   }
   ~Handle() override {

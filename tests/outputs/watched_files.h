@@ -33,6 +33,7 @@ class WatchedFiles final : public base::FileSystem {
   bool announcing() const { return seen_->announcing; }
   // Handles that were closed with writes no sync had followed.
   uint64_t closedUnsynced() const { return seen_->closedUnsynced; }
+  uint64_t opened() const { return seen_->opened; }
   // Most handles that were open at one time.
   uint64_t mostOpen() const { return seen_->mostOpen; }
 
@@ -42,6 +43,7 @@ class WatchedFiles final : public base::FileSystem {
     std::set<std::string> written;
     bool announcing = false;
     uint64_t closedUnsynced = 0;
+    uint64_t opened = 0;
     uint64_t open = 0;
     uint64_t mostOpen = 0;
   };
