@@ -67,10 +67,11 @@ class Cursor {
 
 int64_t daysBefore(int year, int month) {
   static constexpr int kDays[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
-  const auto isLeap = [](int y) { return y % 4 == 0 && (y % 100 != 0 || y % 400 == 0); };
-  int64_t days = 0;
-  for (int y = 1970; y < year; ++y) days += isLeap(y) ? 366 : 365;
-  for (int m = 1; m < month; ++m) days += kDays[m - 1] + (m == 2 && isLeap(year) ? 1 : 0);
+  const auto leapsThrough = [](int y) { return y / 4 - y / 100 + y / 400; };
+  const int leaps = leapsThrough(year - 1) - leapsThrough(1969);
+  int64_t days = int64_t{365} * (year - 1970) + leaps;
+  for (int m = 1; m < month; ++m) days += kDays[m - 1];
+  if (month > 2) days += leapsThrough(year) - leapsThrough(year - 1);
   return days;
 }
 
@@ -225,8 +226,8 @@ class Reference {
 // As a StreamTailer drives it: pieces end where they end, units when they are full.
 class Product {
  public:
-  Product(size_t maxLine, event::UnitWriter& writer)
-      : writer_(writer), assembler_(maxLine, budget_, cache_) {
+  Product(size_t maxLine, event::UnitWriter& writer, event::UnitReader& reader)
+      : writer_(writer), reader_(reader), assembler_(maxLine, budget_, cache_) {
     begin(0);
   }
   std::vector<Made> made;
@@ -304,8 +305,8 @@ class Product {
   base::MemoryBudget budget_{uint64_t{1} << 30};
   parsers::CriTimeCache cache_;
   event::UnitWriter& writer_;
+  event::UnitReader& reader_;
   agent::RecordAssembler assembler_;
-  event::UnitReader reader_;
   std::string unit_;
   uint64_t from_ = 0;
   uint64_t openBefore_ = 0;
@@ -332,7 +333,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size < 2) return 0;
   const size_t piece = data[0];
   const size_t maxLine = kLimits[data[1] & 3];
-  const bool fillsUnits = data[1] >= 0xfc;
+  const bool fillsUnits = data[1] == 0xff;
   const std::string_view once(reinterpret_cast<const char*>(data) + 2, size - 2);
   std::string bytes;
   do bytes += once;
@@ -351,8 +352,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   reference.end();
   LOGTAIL_ASSERT(reference.recordBytes + reference.droppedBytes == bytes.size());
 
-  static event::UnitWriter writer(1);  // its buffers are large
-  Product product(maxLine, writer);
+  static event::UnitWriter writer(1);  // the buffers of both are large
+  static event::UnitReader reader;
+  Product product(maxLine, writer, reader);
   product.file(bytes, fillsUnits ? 0 : piece);
   LOGTAIL_ASSERT(product.made == reference.made);
   LOGTAIL_ASSERT(product.recordBytes == reference.recordBytes);
