@@ -1,7 +1,7 @@
 // Any bytes as a CRI log file: every line parses as a simple reference says, from the line's bytes
 // alone; the assembler, given the file in pieces of any size, makes the reference's records, and
 // each byte is a record byte, a counted drop or a byte of an open record. The first byte chooses
-// the pieces, the second the length limit and whether the file is long enough to fill units.
+// the pieces, the second the length limit and whether units are nearly full when they begin.
 
 #include <cstddef>
 #include <cstdint>
@@ -226,8 +226,11 @@ class Reference {
 // As a StreamTailer drives it: pieces end where they end, units when they are full.
 class Product {
  public:
-  Product(size_t maxLine, event::UnitWriter& writer, event::UnitReader& reader)
-      : writer_(writer), reader_(reader), assembler_(maxLine, budget_, cache_) {
+  Product(size_t maxLine, bool smallUnits, event::UnitWriter& writer, event::UnitReader& reader)
+      : smallUnits_(smallUnits),
+        writer_(writer),
+        reader_(reader),
+        assembler_(maxLine, budget_, cache_) {
     begin(0);
   }
   std::vector<Made> made;
@@ -247,7 +250,7 @@ class Product {
     while (!assembler_.finish(kGeneration, writer_)) turn(bytes.size());
     LOGTAIL_ASSERT(!assembler_.anyOpen());
     turn(bytes.size());
-    writer_.cancelBlock();
+    writer_.discard();
   }
 
  private:
@@ -279,6 +282,8 @@ class Product {
     from_ = at;
     openBefore_ = openBytes();
     writer_.beginBlock(start);
+    static const std::string filler(event::kMaxUnitRaw - 1024, 'x');
+    if (smallUnits_) writer_.add(kObserved, at, 0, filler, 0);
   }
   uint64_t openBytes() const {
     const auto states = assembler_.states();
@@ -296,6 +301,7 @@ class Product {
     LOGTAIL_ASSERT(view.ok() && reader_.open(*view).ok());
     std::vector<event::Record> records;
     LOGTAIL_ASSERT(reader_.readBlock(0, records).ok() && records.size() == header.records);
+    if (smallUnits_) records.erase(records.begin());
     for (const event::Record& r : records) {
       made.push_back({r.timeNanos, r.offset, r.flags, std::string(r.message)});
     }
@@ -304,6 +310,7 @@ class Product {
 
   base::MemoryBudget budget_{uint64_t{1} << 30};
   parsers::CriTimeCache cache_;
+  const bool smallUnits_;
   event::UnitWriter& writer_;
   event::UnitReader& reader_;
   agent::RecordAssembler assembler_;
@@ -331,21 +338,17 @@ void checkLine(std::string_view text, parsers::CriTimeCache& cache) {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static constexpr size_t kLimits[] = {1, 16, 100, 64 * 1024};
   if (size < 2) return 0;
-  const size_t piece = data[0];
-  const size_t maxLine = kLimits[data[1] & 3];
-  const bool fillsUnits = data[1] == 0xff;
-  const std::string_view once(reinterpret_cast<const char*>(data) + 2, size - 2);
-  std::string bytes;
-  do bytes += once;
-  while (fillsUnits && !once.empty() && bytes.size() < event::kMaxUnitRaw + once.size());
+  const bool smallUnits = (data[1] & 0x80) != 0;
+  const size_t maxLine = std::min<size_t>(kLimits[data[1] & 3], smallUnits ? 100 : SIZE_MAX);
+  const std::string_view bytes(reinterpret_cast<const char*>(data) + 2, size - 2);
 
   Reference reference(maxLine);
   parsers::CriTimeCache cache;
   for (size_t at = 0; at < bytes.size();) {
     const size_t newline = bytes.find('\n', at);
     const size_t end = std::min(newline, bytes.size());
-    const std::string_view text = std::string_view(bytes).substr(at, end - at);
-    if (at < once.size()) checkLine(text, cache);
+    const std::string_view text = bytes.substr(at, end - at);
+    checkLine(text, cache);
     reference.line(text, at, newline == std::string::npos);
     at = end + 1;
   }
@@ -354,8 +357,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 
   static event::UnitWriter writer(1);  // the buffers of both are large
   static event::UnitReader reader;
-  Product product(maxLine, writer, reader);
-  product.file(bytes, fillsUnits ? 0 : piece);
+  Product product(maxLine, smallUnits, writer, reader);
+  product.file(bytes, data[0]);
   LOGTAIL_ASSERT(product.made == reference.made);
   LOGTAIL_ASSERT(product.recordBytes == reference.recordBytes);
   LOGTAIL_ASSERT(product.droppedBytes == reference.droppedBytes);
