@@ -237,6 +237,7 @@ bool LedgerSnapshot::decodeStream(Decoder& in, Ledger& into) {
   if (!in.ok()) return false;
   stream.inDoubt = (flags & 1) != 0;
   stream.rebuilt = (flags & 2) != 0;
+  if (into.find(stream.key) != nullptr) return false;  // twice: one of them is not its own
   StreamState& slot = into.obtain(stream.node, stream.key);
   slot = std::move(stream);
   return true;

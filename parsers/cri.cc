@@ -71,7 +71,8 @@ bool parseMinute(const char* at, CriTimeCache& cache) {
 }
 
 bool findMinute(const char* at, CriTimeCache& cache) {
-  if (std::memcmp(at, cache.minute, kMinuteLength) == 0) return true;
+  // A cache that holds no minute yet holds zeros, which a line may hold as well.
+  if (std::memcmp(at, cache.minute, kMinuteLength) == 0 && at[0] != '\0') return true;
   return parseMinute(at, cache);
 }
 

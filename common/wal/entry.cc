@@ -50,7 +50,8 @@ bool loadEntryHeader(const char* at, uint32_t salt, EntryHeader& out) {
   out.flags = static_cast<uint8_t>(at[25]);
   out.epoch = base::loadFixed<uint32_t>(at + 28);
   out.payloadCrc = base::loadFixed<uint32_t>(at + 32);
-  return out.length <= kMaxEntryPayload;
+  return out.length <= kMaxEntryPayload && out.sequence <= kMaxSequence &&
+         out.durable < out.sequence;
 }
 
 std::string encodeFrameHead(const Envelope& envelope) {

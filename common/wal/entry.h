@@ -15,7 +15,8 @@ namespace logtail::wal {
 
 inline constexpr size_t kEntryHeaderBytes = 40;
 inline constexpr size_t kMaxEntryPayload = 2 * 1024 * 1024;
-inline constexpr uint32_t kEntryMagic = 0x3145544c;  // "LTE1"
+inline constexpr uint64_t kMaxSequence = uint64_t{1} << 62;  // a greater one is damage
+inline constexpr uint32_t kEntryMagic = 0x3145544c;          // "LTE1"
 
 // Values are on disk; append only.
 enum class EntryKind : uint8_t {
@@ -55,7 +56,8 @@ struct EntryHeader {
 
 // kEntryHeaderBytes at `at`; CRCs are seeded with the segment's salt.
 void storeEntryHeader(const EntryHeader& header, uint32_t salt, char* at);
-// False when the kEntryHeaderBytes at `at` are no valid header of this segment.
+// False when the kEntryHeaderBytes at `at` are no valid header of this segment, or one that
+// contradicts itself.
 bool loadEntryHeader(const char* at, uint32_t salt, EntryHeader& out);
 
 // One stream's part of an entry, for the segment's descriptions and its index.

@@ -99,7 +99,7 @@ base::Status QueueWriter::recover(RecoveryReport& report) {
   LOGTAIL_TRY(look(found));
   LOGTAIL_TRY(tidy(found, report));
   std::vector<SegmentInfo>& segments = found.segments;
-  uint64_t mark = options_.knownDurable;
+  uint64_t mark = options_.knownDurable <= kMaxSequence ? options_.knownDurable : 0;
   LOGTAIL_TRY(measureAll(segments, mark, report));
   if (!segments.empty()) report.lostAfterAck += lostBefore(found, segments.front());
   ++epoch_;

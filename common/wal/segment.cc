@@ -54,6 +54,7 @@ base::Result<SegmentHeader> decodeCopy(std::string_view bytes, const std::string
   h.previousDurable = in.fixed<uint64_t>();
   h.createdNanos = in.fixed<int64_t>();
   h.salt = in.fixed<uint32_t>();
+  if (h.firstSequence == 0 || h.firstSequence > kMaxSequence) return damaged;
   return h;
 }
 
@@ -124,8 +125,10 @@ base::Result<bool> SegmentWalker::tryEntry(uint64_t offset) {
   const auto head = view(offset, kEntryHeaderBytes);
   if (!head.ok()) return head.error();
   EntryHeader header;
-  if (head->size() < kEntryHeaderBytes || !loadEntryHeader(head->data(), salt_, header))
+  if (head->size() < kEntryHeaderBytes || !loadEntryHeader(head->data(), salt_, header) ||
+      header.sequence <= lastSequence_) {
     return false;
+  }
   const auto all = view(offset, kEntryHeaderBytes + header.length);
   if (!all.ok()) return all.error();
   if (all->size() < kEntryHeaderBytes + header.length) return false;

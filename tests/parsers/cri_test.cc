@@ -72,6 +72,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"Empty", "", kBad}, Row{"Text", "panic: oh no", kBad},
                     Row{"LongText", std::string(100, 'x'), kBad},
                     Row{"Nul", std::string(64, '\0'), kBad},
+                    Row{"NulMinute", std::string(17, '\0') + "00Z stdout F m", kBad},
                     Row{"NotALeapDay", "2026-02-29T00:00:00Z stdout F m", kBad},
                     Row{"Month13", "2026-13-02T12:00:00.000000000Z stdout F m", kBad},
                     Row{"Hour24", "2026-12-02T24:00:00.000000000Z stdout F m", kBad},

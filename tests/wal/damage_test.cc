@@ -287,6 +287,26 @@ TEST_F(QueueDamage, MakesADamagedIndexAgain) {
   }
 }
 
+// Its CRC is right, so no disk did that; what it says must not become the queue's mark all the
+// same.
+TEST(EntryHeaderLoad, TakesNoneThatContradictsItself) {
+  const auto loads = [](uint64_t sequence, uint64_t durable, uint32_t length) {
+    EntryHeader header;
+    header.sequence = sequence;
+    header.durable = durable;
+    header.length = length;
+    char stored[kEntryHeaderBytes];
+    storeEntryHeader(header, 7, stored);
+    return loadEntryHeader(stored, 7, header);
+  };
+  EXPECT_TRUE(loads(5, 4, 0));
+  EXPECT_TRUE(loads(kMaxSequence, 0, kMaxEntryPayload));
+  EXPECT_FALSE(loads(5, 5, 0));
+  EXPECT_FALSE(loads(0, 0, 0));
+  EXPECT_FALSE(loads(kMaxSequence + 1, 0, 0));
+  EXPECT_FALSE(loads(5, 4, kMaxEntryPayload + 1));
+}
+
 // --- a newer format -----------------------------------------------------------------------------
 
 using Files = std::map<std::string, std::string>;
