@@ -75,7 +75,10 @@ class TailWorker::Impl final : public WatchEvents {
   void lookAtEverything();
   void scanContainers();
   event::StreamDescription describe(const ContainerLog& log) const;
-  FollowedStream* add(event::StreamDescription description, const std::string& directory);
+  // kNo: another worker's, or followed already.
+  enum class Added : uint8_t { kYes, kNo, kNoMemory };
+  Added add(event::StreamDescription description, const std::string& directory);
+  void waitForMemory(const ContainerLog& log);
   void addKnown(std::vector<event::StreamDescription>& known);
   void markGone(const ContainerLog& log);
   void endStream(FollowedStream& stream);
@@ -94,6 +97,7 @@ class TailWorker::Impl final : public WatchEvents {
   TailWorkerCounts counts_;
 
   // Loop thread only, from here on.
+  base::MemoryBudget::Reservation fixedMemory_;
   UnitHandover handover_;
   ReadSchedule schedule_;
   std::unique_ptr<char[]> slab_;
