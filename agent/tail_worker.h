@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -40,6 +41,8 @@ struct TailWorkerOptions {
   base::Nanos safetyScan = std::chrono::seconds(30);
   uint64_t readBytesPerSecond = 0;  // 0: no cap
   uint32_t configEpoch = 1;
+  size_t openFiles =
+      std::numeric_limits<size_t>::max();  // at a time; idle ones are closed for others
   DiskOptions disk;
   // What the checkpoint knows and is not at its end: streams whose containers went while nobody was
   // looking must be told as lost, and ended.

@@ -31,6 +31,7 @@ class TailWorker::Impl final : public WatchEvents {
         disk_(options_.disk, options_.logRoot, {options_.index, options_.workers}, budget_,
               counts_),
         inflaters_(kInflaters),
+        descriptors_{options_.openFiles, 0},
         context_{handover_.writer(),
                  {slab_.get(), options_.slabBytes},
                  clock_,
@@ -38,6 +39,8 @@ class TailWorker::Impl final : public WatchEvents {
                  options_.configEpoch,
                  options_.grace,
                  &inflaters_,
+                 &descriptors_,
+                 [](void* self) { static_cast<Impl*>(self)->letFilesRest(); },
                  [](void* self) { return static_cast<Impl*>(self)->handover_.seal(); },
                  this} {}
 
@@ -88,6 +91,8 @@ class TailWorker::Impl final : public WatchEvents {
   void wake();
   void wakeBy(base::Nanos when);
   void lookAtDisk();
+  void letFilesRest();
+  void openWhatWaits();
   void publishCounts();
 
   const TailWorkerOptions options_;
@@ -106,6 +111,8 @@ class TailWorker::Impl final : public WatchEvents {
   ContainerDirectory containers_;
   DiskKeeper disk_;
   InflaterPool inflaters_;
+  DescriptorQuota descriptors_;
+  base::Nanos nextRest_{};
   TailContext context_;
   std::unique_ptr<InotifyWatcher> watcher_;  // from open() to close()
   std::unique_ptr<StreamRegistry> streams_;  // the same

@@ -8,6 +8,8 @@ namespace {
 constexpr uint32_t kContainersCookie = StreamRegistry::kNoDirectory;
 constexpr base::Nanos kRootRetry = std::chrono::seconds(1);
 constexpr base::Nanos kMemoryRetry = std::chrono::seconds(1);
+constexpr base::Nanos kRestPause = std::chrono::milliseconds(100);
+constexpr size_t kRestAtATime = 256;
 // A worker's buffers but for the slab: the unit's body and columns, the sealed unit, zstd's
 // context, inotify's queue, and what inflates.
 constexpr uint64_t kFixedBytes =
@@ -203,7 +205,30 @@ void TailWorker::Impl::lookAtDisk() {
   disk_.look(loop_.loop(), *streams_, context_, dirty);
   counts_.scannedDirectories = watcher_->refused();
   for (FollowedStream* stream : dirty) schedule_.enqueue(*stream);
-  if (!dirty.empty()) work();
+  openWhatWaits();
+}
+
+// Called when a file cannot be opened for want of descriptors. Looks at every stream, so not at
+// once again.
+void TailWorker::Impl::letFilesRest() {
+  const base::Nanos now = clock_.steady();
+  if (now < nextRest_) return;
+  size_t rested = 0;
+  for (auto at = streams_->all().begin(); at != streams_->all().end() && rested < kRestAtATime;
+       ++at) {
+    if (!at->second.queued && at->second.tailer->rest()) ++rested;
+  }
+  if (rested == 0) nextRest_ = now + kRestPause;
+}
+
+// Files that could not be opened, for want of descriptors or of permission, are tried again.
+void TailWorker::Impl::openWhatWaits() {
+  for (auto& [key, stream] : streams_->all()) {
+    if (!stream.tailer->waitsForFiles()) continue;
+    stream.tailer->refresh(context_);
+    schedule_.enqueue(stream);
+  }
+  work();
 }
 
 }  // namespace logtail::agent
