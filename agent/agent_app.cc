@@ -52,7 +52,7 @@ TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
   options.maxLine = config.logs.maxLine.count;
   options.compressionLevel = config.compression;
   options.startAt = config.readFrom;
-  options.watchInterval = config.logs.batchInterval;
+  options.watching.interval = config.logs.batchInterval;
   options.grace = config.logs.rotationGrace;
   options.safetyScan = config.logs.safetyScan;
   options.readBytesPerSecond = config.logs.readRate.count;

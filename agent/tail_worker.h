@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "agent/disk_keeper.h"
+#include "agent/inotify_watcher.h"
 #include "agent/stream_tailer.h"
 #include "agent/tail_worker_counts.h"
 #include "agent/unit_sink.h"
@@ -36,7 +37,7 @@ struct TailWorkerOptions {
   size_t slabBytes = 512 * 1024;
   int compressionLevel = 1;
   StartAt startAt = StartAt::kHead;
-  base::Nanos watchInterval = std::chrono::milliseconds(5);
+  InotifyWatcher::Options watching;
   base::Nanos grace = std::chrono::seconds(1);
   base::Nanos safetyScan = std::chrono::seconds(30);
   uint64_t readBytesPerSecond = 0;  // 0: no cap

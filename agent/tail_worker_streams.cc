@@ -36,9 +36,7 @@ void TailWorker::Impl::open() {
   uv_idle_init(loop_.loop(), &idle_);
   uv_timer_init(loop_.loop(), &diskTimer_);
   wakeTimer_.data = scanTimer_.data = diskTimer_.data = idle_.data = this;
-  InotifyWatcher::Options watching;
-  watching.interval = options_.watchInterval;
-  watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, watching);
+  watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, options_.watching);
   streams_ = std::make_unique<StreamRegistry>(*watcher_);
   const auto period = static_cast<uint64_t>(options_.safetyScan.count() / 1'000'000);
   uv_timer_start(
