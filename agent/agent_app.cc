@@ -1,5 +1,6 @@
 #include "agent/agent_app.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,6 +13,7 @@ namespace logtail::agent {
 namespace {
 
 constexpr char kVersion[] = "0.1.0";
+constexpr size_t kOtherDescriptors = 128;
 constexpr base::Nanos kLastWord = std::chrono::milliseconds(200);  // to the aggregator, at least
 
 std::string hostName() {
@@ -31,6 +33,15 @@ ShipperOptions shipperOptions(const AgentConfig& config) {
   return options;
 }
 
+// Log files that may be open: what the process may have but for sockets, state and the like.
+size_t openFiles() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur < 2 * kOtherDescriptors) {
+    return kOtherDescriptors;
+  }
+  return limit.rlim_cur - kOtherDescriptors;
+}
+
 TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
   TailWorkerOptions options;
   options.logRoot = config.logs.dir;
@@ -41,10 +52,11 @@ TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
   options.maxLine = config.logs.maxLine.count;
   options.compressionLevel = config.compression;
   options.startAt = config.readFrom;
-  options.watchInterval = config.logs.batchInterval;
+  options.watching.interval = config.logs.batchInterval;
   options.grace = config.logs.rotationGrace;
   options.safetyScan = config.logs.safetyScan;
   options.readBytesPerSecond = config.logs.readRate.count;
+  options.openFiles = openFiles() / config.workers;
   options.disk.spoolDirectory = config.state.dir + "/spool";
   // Each worker looks after its own share of the streams, and of what they may keep.
   options.disk.limits = {config.disk.max.count / config.workers, config.disk.minFree};

@@ -104,6 +104,12 @@ void ContainerDirectory::leave(const std::string& linkName, const Link& link, Ch
   changes.removed.push_back(std::move(log));
 }
 
+void ContainerDirectory::forget(const ContainerLog& log) {
+  const uint64_t instance = instanceOf(log);
+  instances_.erase(instance);
+  std::erase_if(links_, [&](const auto& link) { return link.second.instance == instance; });
+}
+
 uint64_t ContainerDirectory::malformedNames() const {
   return std::accumulate(counts_.malformed.begin(), counts_.malformed.end(), uint64_t{0});
 }

@@ -38,6 +38,9 @@ class ContainerDirectory {
   // nothing changed, the next scan that succeeds makes up for it.
   base::Result<Changes> scan();
 
+  // The next scan finds this container again, as if it came then.
+  void forget(const ContainerLog& log);
+
   const std::string& path() const { return path_; }
   size_t found() const { return instances_.size(); }  // restarts of containers, by the last scan
   uint64_t malformedNames() const;

@@ -33,8 +33,9 @@ struct Inflater {
 };
 static_assert(sizeof(Inflater) <= InflaterPool::kInflaterBytes);
 
-GzipLogFile::GzipLogFile(int fd, uint64_t inode, std::string path, InflaterPool* pool)
-    : LogFile(inode), file_(fd), path_(std::move(path)), pool_(pool) {}
+GzipLogFile::GzipLogFile(int fd, uint64_t inode, std::string path, InflaterPool* pool,
+                         DescriptorQuota* quota)
+    : LogFile(inode), file_(fd, quota), path_(std::move(path)), pool_(pool) {}
 
 GzipLogFile::~GzipLogFile() {
   release();
@@ -43,7 +44,7 @@ GzipLogFile::~GzipLogFile() {
 std::unique_ptr<LogFile> GzipLogFile::duplicate() const {
   const int fd = file_.duplicate();
   if (fd < 0) return nullptr;
-  return std::make_unique<GzipLogFile>(fd, inode(), path_, nullptr);
+  return std::make_unique<GzipLogFile>(fd, inode(), path_, nullptr, nullptr);
 }
 
 base::Result<size_t> GzipLogFile::readAt(uint64_t offset, std::span<char> into) {

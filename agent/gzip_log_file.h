@@ -40,7 +40,7 @@ class InflaterPool {
 class GzipLogFile final : public LogFile {
  public:
   // Owns `fd`.
-  GzipLogFile(int fd, uint64_t inode, std::string path, InflaterPool* pool);
+  GzipLogFile(int fd, uint64_t inode, std::string path, InflaterPool* pool, DescriptorQuota* quota);
   ~GzipLogFile() override;
 
   base::Result<size_t> readAt(uint64_t offset, std::span<char> into) override;

@@ -106,6 +106,7 @@ struct InotifyWatcher::State {
 };
 
 bool InotifyWatcher::State::openInotify() {
+  if (options.scanOnly) return false;
   fd = ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
   if (fd < 0) return false;
   uv_poll_init(loop, &poll, fd);
@@ -118,6 +119,7 @@ bool InotifyWatcher::State::openInotify() {
 // The wd, or minus the errno.
 int InotifyWatcher::State::addWatch(const std::string& directory) {
   if (fd < 0 && !openInotify()) return -EMFILE;
+  if (watches.size() >= options.maxWatches) return -ENOSPC;
   const int wd = ::inotify_add_watch(fd, directory.c_str(), kMask);
   return wd < 0 ? -errno : wd;
 }

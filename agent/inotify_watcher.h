@@ -40,7 +40,9 @@ class InotifyWatcher {
   struct Options {
     base::Nanos interval = std::chrono::milliseconds(5);  // 0: read at every event
     base::Nanos scanInterval = std::chrono::seconds(1);
-    size_t scansAtATime = 1000;  // directories a scanInterval: more take turns
+    size_t scansAtATime = 1000;    // directories a scanInterval: more take turns
+    size_t maxWatches = SIZE_MAX;  // of the kernel's, which others need, too; beyond it scans
+    bool scanOnly = false;         // no inotify at all, as if the kernel gave no instance
   };
   struct Counts {
     uint64_t drains = 0;  // reads of the queue that found something

@@ -18,13 +18,16 @@
 namespace logtail::agent {
 
 class InflaterPool;
+struct DescriptorQuota;
 
 class LogFile {
  public:
   // By its name: `….gz` is decompressed, with memory lent by `pool`, which must outlive the file;
   // without one it brings its own. kNotFound when it is gone, kFixInput when it is no regular file.
+  // kPushBack when `quota`, which must outlive it too, or the process has no descriptor left.
   static base::Result<std::unique_ptr<LogFile>> open(const std::string& path,
-                                                     InflaterPool* pool = nullptr);
+                                                     InflaterPool* pool = nullptr,
+                                                     DescriptorQuota* quota = nullptr);
   virtual ~LogFile() = default;
   LogFile(const LogFile&) = delete;
   LogFile& operator=(const LogFile&) = delete;

@@ -1,19 +1,7 @@
 #pragma once
-// The file format of one spooled generation, its writer and its reader.
+// The file of one spooled generation, its writer and its reader. Format: docs/spool-format.md.
 //
-//   file    := prefix header data
-//   prefix  := "LTSPOOL\n" u32 version u32 headerBytes u32 crc     crc: CRC-32C of the 16 bytes
-//   before;
-//                                                                the same in every version
-//   header  := u128 streamKey u64 fingerprint u32 epoch u32 ordinal u64 from u64 first u64 to
-//              i64 rotatedNanos u32 flags u32 length description[length] u32 crc
-//   data    := chunk*       the log's bytes [first, to)
-//   chunk   := bytes[256 KiB, the last one fewer] u32 crc          crc seeded with the chunk's
-//   number,
-//                                                                so that moved chunks do not pass
-//
-// The header is written last: nothing before it tells how far a compressed source goes. Integers
-// are little-endian. Flow: Spool::copy -> file -> Spool::load -> openSpoolFile -> StreamTailer.
+// Flow: Spool::copy -> file -> Spool::load -> openSpoolFile -> StreamTailer.
 
 #include <cstdint>
 #include <memory>

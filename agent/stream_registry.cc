@@ -7,11 +7,13 @@ FollowedStream* StreamRegistry::find(const event::StreamKey& key) {
   return at == streams_.end() ? nullptr : &at->second;
 }
 
-FollowedStream& StreamRegistry::add(std::unique_ptr<StreamTailer> tailer) {
+FollowedStream& StreamRegistry::add(std::unique_ptr<StreamTailer> tailer,
+                                    base::MemoryBudget::Reservation memory) {
   const auto [at, isNew] = streams_.try_emplace(tailer->key());
   LOGTAIL_ASSERT(isNew);
   FollowedStream& stream = at->second;
   stream.tailer = std::move(tailer);
+  stream.memory = std::move(memory);
   stream.cookie = watch(stream.tailer->directory(), stream);
   return stream;
 }

@@ -42,6 +42,9 @@ Turn StreamTailer::turn(TailContext& context) {
       reading_ = std::max(reading_, i + 1);
       continue;
     }
+    if (generation.resting) {
+      return wakeFile(i, context) == Step::kProgress ? Turn::kMore : Turn::kIdle;
+    }
     Step step = generation.file == nullptr ? loseRest(generation, generation.tailLost, context)
                                            : read(i, context);
     if (step == Step::kEndOfFile) step = afterEndOfFile(i, context);

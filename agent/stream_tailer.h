@@ -12,7 +12,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -21,32 +20,10 @@
 #include "agent/record_assembler.h"
 #include "agent/spool_file.h"
 #include "agent/stream_plan.h"
+#include "agent/tail_context.h"
 #include "agent/tailed_generation.h"
-#include "common/base/clock.h"
 
 namespace logtail::agent {
-
-struct TailCounts {
-  uint64_t readBytes = 0;    // handed out by the file for the first time
-  uint64_t rereadBytes = 0;  // read again after a start, to rebuild open records
-  uint64_t truncations = 0;
-  uint64_t lateGenerations = 0;
-  uint64_t unreadableFiles = 0;
-};
-
-// What a tailer needs of its worker for one turn. `seal` hands the unit on; false when the way is
-// blocked: then the turn ends and nothing more may be added.
-struct TailContext {
-  event::UnitWriter& writer;
-  std::span<char> slab;
-  base::Clock& clock;
-  TailCounts& counts;
-  uint32_t configEpoch;
-  base::Nanos grace;  // a rotated file's end is final this long after its successor was seen
-  InflaterPool* inflaters;
-  bool (*seal)(void* worker);
-  void* worker;
-};
 
 // A copy in the spool, opened.
 struct SpooledCopy {
@@ -78,6 +55,9 @@ class StreamTailer {
   void markGone(base::Nanos now);
   // A block of this stream is durable at the aggregator.
   void acknowledged(const event::BlockHeader& block);
+  // Closes the only file when all of it is read and acknowledged, until it is needed again.
+  bool rest();
+  bool waitsForFiles() const { return unopened_ > 0; }  // that could not be opened
   // A new life of the data path: forgets all positions, keeps files open; plan() comes again.
   void reset();
 
@@ -144,6 +124,8 @@ class StreamTailer {
   Turn flushAtStreamEnd(TailContext& context);
   void markEnded(Generation& generation);
   bool mayAwait(size_t index);
+  Step wakeFile(size_t index, TailContext& context);
+  base::Result<std::unique_ptr<LogFile>> openFile(const std::string& path, TailContext& context);
   void noteRead(Generation& generation, uint64_t end, TailContext& context);
   bool identify(Generation& generation, bool final, TailContext& context);
   void startAtEnd(Generation& generation, TailContext& context);

@@ -8,6 +8,7 @@ namespace logtail::agent {
 namespace {
 
 constexpr size_t kPastGenerations = 16;
+constexpr base::Nanos kDescriptorRetry = std::chrono::milliseconds(100);
 
 }  // namespace
 
@@ -139,6 +140,51 @@ StreamTailer::Step StreamTailer::loseGap(Generation& generation, TailContext& co
   context.writer.lose(event::LossReason::kRotatedAway, generation.gapTo - generation.to);
   endBlock(generation, generation.gapTo, *tail, generation.flags, context);
   generation.readTo = std::max(generation.readTo, generation.to);
+  return Step::kProgress;
+}
+
+bool StreamTailer::rest() {
+  if (!planned_ || goneAt_ || generations_.size() != 1 || unopened_ > 0) return false;
+  Generation& only = generations_.front();
+  if (only.file == nullptr || only.file->isGzip() || only.copyOf || !only.listed) return false;
+  const bool isRead = only.ackedTo == only.to && only.scanned == 0 && !only.atEnd;
+  if (!isRead || only.file->size() != only.to) return false;
+  only.file.reset();
+  only.resting = true;
+  return true;
+}
+
+// Opened again by its name, which rotation may have changed: then by its inode's.
+StreamTailer::Step StreamTailer::wakeFile(size_t index, TailContext& context) {
+  Generation& generation = generations_[index];
+  auto file = openFile(generation.path, context);
+  if (file.ok() && (*file)->inode() == generation.seen.inode) {
+    generation.file = std::move(*file);
+    generation.resting = false;
+    return Step::kProgress;
+  }
+  if (!file.ok() && file.code() != base::Errc::kNotFound) {
+    wakeBy(context.clock.steady() + kDescriptorRetry);
+    return Step::kEndOfFile;
+  }
+  const uint64_t inode = generation.seen.inode;
+  refresh(context);  // `generation` may have moved
+  const auto at = std::find_if(generations_.begin(), generations_.end(),
+                               [&](const auto& g) { return g.resting && g.seen.inode == inode; });
+  if (at == generations_.end() || (at->listed && !at->compressed)) return Step::kProgress;
+  if (at->compressed) {
+    auto copy = openFile(at->path + ".gz", context);
+    if (!copy.ok()) {
+      wakeBy(context.clock.steady() + kDescriptorRetry);
+      return Step::kEndOfFile;
+    }
+    at->file = std::move(*copy);
+    at->path += ".gz";
+    at->compressed = false;
+  } else {
+    at->tailLost = event::LossReason::kRotatedAway;
+  }
+  at->resting = false;
   return Step::kProgress;
 }
 

@@ -95,7 +95,7 @@ void StreamTailer::noteListed(const ListedLogFile& file) {
   Generation& generation = generations_[known];
   generation.listed = true;
   generation.unlinked = false;
-  generation.compressed = generation.file->inode() != file.inode;
+  generation.compressed = generation.inode() != file.inode;
   if (generation.compressed) return;
   generation.path = file.path;
   generation.seen = asIgnored(file);
@@ -152,7 +152,7 @@ bool StreamTailer::open(const ListedLogFile& listed, size_t position, TailContex
     ignored_.push_back(asIgnored(listed));
     return true;
   }
-  auto file = LogFile::open(listed.path, context.inflaters);
+  auto file = openFile(listed.path, context);
   if (!file.ok()) {
     if (file.code() == base::Errc::kNotFound) return false;
     ++context.counts.unreadableFiles;
@@ -180,6 +180,12 @@ bool StreamTailer::open(const ListedLogFile& listed, size_t position, TailContex
   return true;
 }
 
+base::Result<std::unique_ptr<LogFile>> StreamTailer::openFile(const std::string& path,
+                                                              TailContext& context) {
+  if (context.descriptors->full()) context.makeRoom(context.worker);
+  return LogFile::open(path, context.inflaters, context.descriptors);
+}
+
 void StreamTailer::insert(Generation generation, size_t position, const ListedLogFile& listed) {
   generation.path = listed.path;
   generation.listed = true;
@@ -189,13 +195,15 @@ void StreamTailer::insert(Generation generation, size_t position, const ListedLo
                       std::move(generation));
 }
 
-// A known generation whose file could not be opened: is it this one?
+// A known generation whose file could not be opened, or is closed and has a new name: is it this
+// one?
 bool StreamTailer::attachAwaited(const ListedLogFile& listed, std::unique_ptr<LogFile>& file,
                                  size_t position) {
   const auto print = fingerprint(*file, listed.kind != LogFileKind::kCurrent);
   if (!print.ok() || !print->has_value()) return false;
   const auto at = std::find_if(generations_.begin(), generations_.end(), [&](const auto& g) {
-    return g.awaited && g.id && g.id->fingerprint == **print && holdsUpTo(*file, g.to, g.tailHash);
+    const bool isSought = g.awaited || (g.resting && !g.listed);
+    return isSought && g.id && g.id->fingerprint == **print && holdsUpTo(*file, g.to, g.tailHash);
   });
   if (at == generations_.end()) return false;
   Generation generation = std::move(*at);
@@ -203,7 +211,7 @@ bool StreamTailer::attachAwaited(const ListedLogFile& listed, std::unique_ptr<Lo
   generations_.erase(at);
   reading_ = std::min(reading_, index);
   generation.file = std::move(file);
-  generation.awaited = false;
+  generation.awaited = generation.resting = false;
   generation.tailLost = event::LossReason::kNone;
   insert(std::move(generation), index < position ? position - 1 : position, listed);
   return true;

@@ -130,7 +130,7 @@ void TailWorker::Impl::afterWork() {
   uv_idle_stop(&idle_);
   // Nothing is dirty: what there is goes out at once.
   if (!handover_.blocked()) handover_.seal();
-  counts_.memoryShort.store(handover_.wantsMemory(), std::memory_order_relaxed);
+  counts_.memoryShort.store(handover_.wantsMemory() || containersDirty_, std::memory_order_relaxed);
   if (handover_.wantsMemory()) wakeBy(clock_.steady() + kMemoryRetry);
   if (drained_ && schedule_.empty() && !handover_.blocked()) {
     finished_ = true;
@@ -151,8 +151,9 @@ void TailWorker::Impl::wake() {
   wakeAt_.reset();
   if (!rootWatched_) {
     watchRoot();
-    if (rootWatched_) scanContainers();
+    containersDirty_ = containersDirty_ || rootWatched_;
   }
+  if (containersDirty_) scanContainers();
   for (FollowedStream* stream : schedule_.takeDue(clock_.steady())) schedule_.enqueue(*stream);
   if (handover_.wantsMemory()) handover_.unblock();
   work();

@@ -12,11 +12,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agent/disk_keeper.h"
+#include "agent/inotify_watcher.h"
 #include "agent/stream_tailer.h"
 #include "agent/tail_worker_counts.h"
 #include "agent/unit_sink.h"
@@ -35,11 +37,13 @@ struct TailWorkerOptions {
   size_t slabBytes = 512 * 1024;
   int compressionLevel = 1;
   StartAt startAt = StartAt::kHead;
-  base::Nanos watchInterval = std::chrono::milliseconds(5);
+  InotifyWatcher::Options watching;
   base::Nanos grace = std::chrono::seconds(1);
   base::Nanos safetyScan = std::chrono::seconds(30);
   uint64_t readBytesPerSecond = 0;  // 0: no cap
   uint32_t configEpoch = 1;
+  size_t openFiles =
+      std::numeric_limits<size_t>::max();  // at a time; idle ones are closed for others
   DiskOptions disk;
   // What the checkpoint knows and is not at its end: streams whose containers went while nobody was
   // looking must be told as lost, and ended.

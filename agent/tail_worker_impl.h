@@ -31,6 +31,7 @@ class TailWorker::Impl final : public WatchEvents {
         disk_(options_.disk, options_.logRoot, {options_.index, options_.workers}, budget_,
               counts_),
         inflaters_(kInflaters),
+        descriptors_{options_.openFiles, 0},
         context_{handover_.writer(),
                  {slab_.get(), options_.slabBytes},
                  clock_,
@@ -38,6 +39,8 @@ class TailWorker::Impl final : public WatchEvents {
                  options_.configEpoch,
                  options_.grace,
                  &inflaters_,
+                 &descriptors_,
+                 [](void* self) { static_cast<Impl*>(self)->letFilesRest(); },
                  [](void* self) { return static_cast<Impl*>(self)->handover_.seal(); },
                  this} {}
 
@@ -75,7 +78,10 @@ class TailWorker::Impl final : public WatchEvents {
   void lookAtEverything();
   void scanContainers();
   event::StreamDescription describe(const ContainerLog& log) const;
-  FollowedStream* add(event::StreamDescription description, const std::string& directory);
+  // kNo: another worker's, or followed already.
+  enum class Added : uint8_t { kYes, kNo, kNoMemory };
+  Added add(event::StreamDescription description, const std::string& directory);
+  void waitForMemory(const ContainerLog& log);
   void addKnown(std::vector<event::StreamDescription>& known);
   void markGone(const ContainerLog& log);
   void endStream(FollowedStream& stream);
@@ -85,6 +91,8 @@ class TailWorker::Impl final : public WatchEvents {
   void wake();
   void wakeBy(base::Nanos when);
   void lookAtDisk();
+  void letFilesRest();
+  void openWhatWaits();
   void publishCounts();
 
   const TailWorkerOptions options_;
@@ -94,6 +102,7 @@ class TailWorker::Impl final : public WatchEvents {
   TailWorkerCounts counts_;
 
   // Loop thread only, from here on.
+  base::MemoryBudget::Reservation fixedMemory_;
   UnitHandover handover_;
   ReadSchedule schedule_;
   std::unique_ptr<char[]> slab_;
@@ -102,6 +111,8 @@ class TailWorker::Impl final : public WatchEvents {
   ContainerDirectory containers_;
   DiskKeeper disk_;
   InflaterPool inflaters_;
+  DescriptorQuota descriptors_;
+  base::Nanos nextRest_{};
   TailContext context_;
   std::unique_ptr<InotifyWatcher> watcher_;  // from open() to close()
   std::unique_ptr<StreamRegistry> streams_;  // the same

@@ -7,10 +7,23 @@ namespace {
 
 constexpr uint32_t kContainersCookie = StreamRegistry::kNoDirectory;
 constexpr base::Nanos kRootRetry = std::chrono::seconds(1);
+constexpr base::Nanos kMemoryRetry = std::chrono::seconds(1);
+constexpr base::Nanos kRestPause = std::chrono::milliseconds(100);
+constexpr size_t kRestAtATime = 256;
+// A worker's buffers but for the slab: the unit's body and columns, the sealed unit, zstd's
+// context, inotify's queue, and what inflates.
+constexpr uint64_t kFixedBytes =
+    6 * event::kMaxUnitRaw + (2 << 20) + (256 << 10) + kInflaters * InflaterPool::kInflaterBytes;
 
 }  // namespace
 
 base::Status TailWorker::Impl::start() {
+  fixedMemory_ = budget_.reserve(kFixedBytes + options_.slabBytes);
+  if (!fixedMemory_) {
+    return {base::Errc::kFixInput, "memory: the workers need " +
+                                       std::to_string(kFixedBytes + options_.slabBytes) +
+                                       " bytes each, more than the budget has left"};
+  }
   LOGTAIL_TRY(disk_.load());
   spooledStreams_ = disk_.streams();
   knownStreams_ = options_.knownStreams;
@@ -23,9 +36,7 @@ void TailWorker::Impl::open() {
   uv_idle_init(loop_.loop(), &idle_);
   uv_timer_init(loop_.loop(), &diskTimer_);
   wakeTimer_.data = scanTimer_.data = diskTimer_.data = idle_.data = this;
-  InotifyWatcher::Options watching;
-  watching.interval = options_.watchInterval;
-  watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, watching);
+  watcher_ = std::make_unique<InotifyWatcher>(loop_.loop(), *this, options_.watching);
   streams_ = std::make_unique<StreamRegistry>(*watcher_);
   const auto period = static_cast<uint64_t>(options_.safetyScan.count() / 1'000'000);
   uv_timer_start(
@@ -103,7 +114,9 @@ void TailWorker::Impl::scanContainers() {
   auto changes = containers_.scan();
   if (!changes.ok()) return;
   counts_.malformedNames.store(containers_.malformedNames(), std::memory_order_relaxed);
-  for (const ContainerLog& log : changes->added) add(describe(log), log.directory);
+  for (const ContainerLog& log : changes->added) {
+    if (add(describe(log), log.directory) == Added::kNoMemory) waitForMemory(log);
+  }
   for (const ContainerLog& log : changes->removed) markGone(log);
   addKnown(spooledStreams_);
   // A node without any container is more likely one whose logs are not mounted: nothing is told as
@@ -112,14 +125,24 @@ void TailWorker::Impl::scanContainers() {
 }
 
 // Streams of an earlier run whose containers are gone: what is left of them is read, the rest told.
+// Those that there is no memory for stay in the list.
 void TailWorker::Impl::addKnown(std::vector<event::StreamDescription>& known) {
-  for (event::StreamDescription& description : std::exchange(known, {})) {
+  std::erase_if(known, [&](const event::StreamDescription& description) {
     const std::string directory =
         logDirectoryOf(options_.logRoot, description.namespaceName, description.pod,
                        description.podUid, description.container);
-    FollowedStream* stream = add(std::move(description), directory);
-    if (stream != nullptr) stream->tailer->markGone(clock_.steady());
-  }
+    const Added added = add(description, directory);
+    if (added == Added::kYes) streams_->find(description.key())->tailer->markGone(clock_.steady());
+    return added != Added::kNoMemory;
+  });
+}
+
+// Its files are the buffer until other streams end: it is looked for again in a while.
+void TailWorker::Impl::waitForMemory(const ContainerLog& log) {
+  containers_.forget(log);
+  containersDirty_ = true;
+  counts_.memoryShort = true;
+  wakeBy(clock_.steady() + kMemoryRetry);
 }
 
 event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) const {
@@ -135,20 +158,23 @@ event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) con
   return description;
 }
 
-// Null when it is another worker's, or followed already.
-FollowedStream* TailWorker::Impl::add(event::StreamDescription description,
-                                      const std::string& directory) {
+TailWorker::Impl::Added TailWorker::Impl::add(event::StreamDescription description,
+                                              const std::string& directory) {
   const event::StreamKey key = description.key();
-  if (key.hash.low % options_.workers != options_.index) return nullptr;
-  if (streams_->find(key) != nullptr) return nullptr;
-  FollowedStream& stream = streams_->add(std::make_unique<StreamTailer>(
-      std::move(description), directory, options_.maxLine, budget_, timeCache_));
+  if (key.hash.low % options_.workers != options_.index) return Added::kNo;
+  if (streams_->find(key) != nullptr) return Added::kNo;
+  auto memory = budget_.reserve(kStreamBytes);
+  if (!memory) return Added::kNoMemory;
+  FollowedStream& stream =
+      streams_->add(std::make_unique<StreamTailer>(std::move(description), directory,
+                                                   options_.maxLine, budget_, timeCache_),
+                    std::move(memory));
   stream.presentAtStart = starting_;
   stream.tailer->refresh(context_);
   if (stream.cookie == StreamRegistry::kNoDirectory) stream.tailer->markGone(clock_.steady());
   counts_.streams.store(streams_->size(), std::memory_order_relaxed);
   sink_.announce(stream.tailer->description());
-  return &stream;
+  return Added::kYes;
 }
 
 void TailWorker::Impl::markGone(const ContainerLog& log) {
@@ -177,7 +203,30 @@ void TailWorker::Impl::lookAtDisk() {
   disk_.look(loop_.loop(), *streams_, context_, dirty);
   counts_.scannedDirectories = watcher_->refused();
   for (FollowedStream* stream : dirty) schedule_.enqueue(*stream);
-  if (!dirty.empty()) work();
+  openWhatWaits();
+}
+
+// Called when a file cannot be opened for want of descriptors. Looks at every stream, so not at
+// once again.
+void TailWorker::Impl::letFilesRest() {
+  const base::Nanos now = clock_.steady();
+  if (now < nextRest_) return;
+  size_t rested = 0;
+  for (auto at = streams_->all().begin(); at != streams_->all().end() && rested < kRestAtATime;
+       ++at) {
+    if (!at->second.queued && at->second.tailer->rest()) ++rested;
+  }
+  if (rested == 0) nextRest_ = now + kRestPause;
+}
+
+// Files that could not be opened, for want of descriptors or of permission, are tried again.
+void TailWorker::Impl::openWhatWaits() {
+  for (auto& [key, stream] : streams_->all()) {
+    if (!stream.tailer->waitsForFiles()) continue;
+    stream.tailer->refresh(context_);
+    schedule_.enqueue(stream);
+  }
+  work();
 }
 
 }  // namespace logtail::agent

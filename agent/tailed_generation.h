@@ -31,7 +31,7 @@ struct IgnoredFile {
 };
 
 struct TailedGeneration {
-  std::unique_ptr<LogFile> file;  // null: gone, given up, or awaited
+  std::unique_ptr<LogFile> file;  // null: gone, given up, resting, or awaited
   std::string path;               // in the log directory; the last one it was seen under
   std::optional<event::GenerationId> id;
   uint32_t ordinal = 0;
@@ -47,9 +47,12 @@ struct TailedGeneration {
   bool atEnd = false;    // starts behind the last whole line
   bool endSent = false;
   bool endAcked = false;
+  bool resting = false;  // closed for want of descriptors: all of it is read and acknowledged
   bool awaited = false;  // known, and perhaps one of the files that cannot be opened now
   event::LossReason tailLost = event::LossReason::kNone;
   std::optional<uint64_t> lostTo;  // without a file: where it ended, when that is known
+
+  uint64_t inode() const { return file != nullptr ? file->inode() : resting ? seen.inode : 0; }
 
   // --- what refresh() saw of its file ---
   bool listed = false;
