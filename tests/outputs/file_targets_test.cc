@@ -142,6 +142,20 @@ TEST(FileTargets, BeyondTheKnownFilesTheLongestIdleIsFinal) {
   EXPECT_EQ(rig.messages("shop/p19_app.log"), (Lines{"a", "c"}));
 }
 
+TEST(FileTargets, AFileOfTheGroupIsNeverIdle) {
+  FileOutputRig rig;
+  rig.settings.knownFiles = 16;
+  ASSERT_TRUE(rig.start().ok());
+  for (int pod = 0; pod < 40; ++pod) rig.take("p" + std::to_string(pod), {"a"});
+  rig.commit();
+  EXPECT_EQ(rig.output->targets().size(), 40u);
+  EXPECT_EQ(rig.counter("files_finished_total"), 0u);
+  rig.take("p39", {"b"});
+  rig.commit();
+  EXPECT_EQ(rig.output->targets().size(), 16u);
+  EXPECT_EQ(rig.messages("shop/p39_app.log"), (Lines{"a", "b"}));
+}
+
 TEST(FileTargets, TheDescriptorThatWasNotUsedLongestIsClosedFirst) {
   FileOutputRig rig;
   rig.settings.openFiles = 2;
