@@ -84,7 +84,7 @@ Status FileOutput::restart() {
   metrics_.removedFiles.add(files.removedFiles);
   if (!recovered.ok()) return recovered;
   state->announced.clear();
-  startOverForQueue(context_.queueId, context_.id, *state);
+  startOverForQueue(context_.queueId, context_.id, manifest.uncertain, *state);
   LOGTAIL_TRY(manifest_.begin(*state));
   metrics_.damagedRegions.add(manifest.damagedRegions);
   metrics_.tornBytes.add(manifest.tornBytes);

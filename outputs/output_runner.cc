@@ -131,7 +131,8 @@ Progress OutputRunner::progress() const {
 
 uint64_t OutputRunner::delivered() const {
   const auto position = cursor().position();
-  return position && position->queueId == context_.queueId ? position->sequence - 1 : 0;
+  if (!position || position->queueId != context_.queueId || position->sequence == 0) return 0;
+  return position->sequence - 1;
 }
 
 void OutputRunner::makeRoom(uint64_t through) {
@@ -205,7 +206,7 @@ Status OutputRunner::begin() {
   }
   const auto position = cursor().position();
   if (!position) return beginAnew(settings_.from);
-  if (position->sequence >= context_.queue->oldestSequence()) {
+  if (position->sequence > 0 && position->sequence >= context_.queue->oldestSequence()) {
     reader_->seek(*position);
     return {};
   }
@@ -234,7 +235,7 @@ Status OutputRunner::beginOwnCursor() {
   auto state = own_->load(report);
   if (!state.ok()) return state.error();
   LOGTAIL_TRY(context_.files->createDirectories(context_.directory));
-  startOverForQueue(context_.queueId, context_.id, *state);
+  startOverForQueue(context_.queueId, context_.id, report.uncertain, *state);
   return own_->begin(std::move(*state));
 }
 

@@ -135,18 +135,21 @@ Figure agentToNothing(const Corpus& corpus) {
   event::UnitWriter writer(1);
   agent::TailCounts counts;
   const auto slab = std::make_unique<char[]>(kSlab);
-  agent::TailContext context{writer,
-                             {slab.get(), kSlab},
-                             base::systemClock(),
-                             counts,
-                             1,
-                             std::chrono::seconds(1),
-                             nullptr,
-                             [](void* self) {
-                               static_cast<event::UnitWriter*>(self)->discard();
-                               return true;
-                             },
-                             &writer};
+  agent::TailContext context{.writer = writer,
+                             .slab = {slab.get(), kSlab},
+                             .clock = base::systemClock(),
+                             .counts = counts,
+                             .configEpoch = 1,
+                             .grace = std::chrono::seconds(1),
+                             .inflaters = nullptr,
+                             .descriptors = nullptr,
+                             .makeRoom = [](void*) {},
+                             .seal =
+                                 [](void* self) {
+                                   static_cast<event::UnitWriter*>(self)->discard();
+                                   return true;
+                                 },
+                             .worker = &writer};
   event::StreamDescription description;
   description.pod = "pod";
   const std::string directory = corpus.path.substr(0, corpus.path.rfind('/'));

@@ -59,7 +59,7 @@ class FileOutputRig {
     auto started = output->start();
     if (!started.ok()) return started;
     const auto position = output->cursor()->position();
-    next = position ? position->sequence : 1;
+    next = position ? std::max<uint64_t>(position->sequence, 1) : 1;  // 0: the oldest
     return started;
   }
 

@@ -98,7 +98,7 @@ uint64_t FileOutputWorld::counter(const std::string& name) {
 
 uint64_t FileOutputWorld::position() const {
   const auto position = output_->cursor()->position();
-  return position ? position->sequence : 1;
+  return position ? std::max<uint64_t>(position->sequence, 1) : 1;  // 0: the oldest
 }
 
 void FileOutputWorld::checkStart() {
@@ -246,7 +246,8 @@ std::string FileOutputWorld::problemAt(uint64_t position) {
   if (!files.empty()) return files;
   const auto progress = Manifest::read(*disk_, kData);
   if (!progress.ok()) return progress.message();
-  const uint64_t stored = progress->position ? progress->position->sequence : 1;
+  const uint64_t stored =
+      progress->position ? std::max<uint64_t>(progress->position->sequence, 1) : 1;
   if (stored != position) return "the manifest's position";
   return progress->streams == counts ? "" : "the manifest's counts";
 }
