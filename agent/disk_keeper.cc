@@ -230,7 +230,7 @@ void DiskKeeper::giveUp(const std::vector<Held>& held, StreamRegistry& streams,
   for (const HeldGeneration& one : tooMuch) {
     if (one.id >= held.size()) continue;
     const Held& file = held[one.id];
-    if (file.elsewhere && file.tailer->useCompressed(file.index)) continue;
+    if (file.elsewhere && file.tailer->useCompressed(file.index, context)) continue;
     file.tailer->giveUp(file.index, context);
     dirty.push_back(streams.find(file.tailer->key()));
   }

@@ -80,7 +80,7 @@ class TailWorker::Impl final : public WatchEvents {
   event::StreamDescription describe(const ContainerLog& log) const;
   // kNo: another worker's, or followed already.
   enum class Added : uint8_t { kYes, kNo, kNoMemory };
-  Added add(event::StreamDescription description, const std::string& directory);
+  Added add(const event::StreamDescription& description, const std::string& directory);
   void waitForMemory(const ContainerLog& log);
   void addKnown(std::vector<event::StreamDescription>& known);
   void markGone(const ContainerLog& log);

@@ -158,22 +158,21 @@ event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) con
   return description;
 }
 
-TailWorker::Impl::Added TailWorker::Impl::add(event::StreamDescription description,
+TailWorker::Impl::Added TailWorker::Impl::add(const event::StreamDescription& description,
                                               const std::string& directory) {
   const event::StreamKey key = description.key();
   if (key.hash.low % options_.workers != options_.index) return Added::kNo;
   if (streams_->find(key) != nullptr) return Added::kNo;
   auto memory = budget_.reserve(kStreamBytes);
   if (!memory) return Added::kNoMemory;
-  FollowedStream& stream =
-      streams_->add(std::make_unique<StreamTailer>(std::move(description), directory,
-                                                   options_.maxLine, budget_, timeCache_),
-                    std::move(memory));
+  FollowedStream& stream = streams_->add(
+      std::make_unique<StreamTailer>(description, directory, options_.maxLine, budget_, timeCache_),
+      std::move(memory));
   stream.presentAtStart = starting_;
   stream.tailer->refresh(context_);
   if (stream.cookie == StreamRegistry::kNoDirectory) stream.tailer->markGone(clock_.steady());
   counts_.streams.store(streams_->size(), std::memory_order_relaxed);
-  sink_.announce(stream.tailer->description());
+  sink_.announce(description);
   return Added::kYes;
 }
 
