@@ -93,6 +93,7 @@ class StreamTailer {
   void collectHeld(base::Nanos grace, std::vector<Held>& into);
   LogFile& fileOf(size_t index) { return *generations_[index].file; }
   SpoolHeader headerOf(size_t index) const;  // for a copy; fingerprint 0: it has none
+  void markCopied(size_t index) { generations_[index].copied = true; }  // not at risk any more
   uint64_t unsealedBytesOf(size_t index) const;
   bool needs(const event::GenerationId& id) const;  // after a restart, something of it
   int64_t rotatedNanosOf(size_t index) const { return generations_[index].rotatedNanos; }

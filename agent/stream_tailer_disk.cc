@@ -31,7 +31,7 @@ void StreamTailer::collectHeld(base::Nanos grace, std::vector<Held>& into) {
     held.index = i;
     held.unlinked = generation.unlinked || generation.compressed;
     held.elsewhere = generation.compressed;
-    held.atRisk = !generation.compressed || generation.endangered;
+    held.atRisk = !generation.copied && (!generation.compressed || generation.endangered);
     held.atRisk = held.atRisk && (generation.unlinked || generation.endangered || goneAt_);
     held.finalAt = finalAt(i, grace);
     if (held.unlinked || held.atRisk) into.push_back(held);

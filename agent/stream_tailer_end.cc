@@ -183,6 +183,7 @@ StreamTailer::Step StreamTailer::wakeFile(size_t index, TailContext& context) {
     at->compressed = false;
   } else {
     at->tailLost = event::LossReason::kRotatedAway;
+    at->awaited = unopened_ > 0;  // perhaps as one of those
   }
   at->resting = false;
   return Step::kProgress;

@@ -64,6 +64,7 @@ struct TailedGeneration {
   int64_t rotatedNanos = 0;  // wall clock of that
 
   // --- of a copy in the spool ---
+  bool copied = false;  // there is one, but the file is still read
   std::optional<event::GenerationId> copyOf;
   uint64_t copyFrom = 0;  // SpoolHeader::from
 
