@@ -27,10 +27,12 @@ struct DiskKeeper::Job {
 };
 
 DiskKeeper::DiskKeeper(DiskOptions options, const std::string& logRoot, Spool::Share share,
-                       base::MemoryBudget& budget, TailWorkerCounts& counts)
+                       base::MemoryBudget& budget, TailWorkerCounts& counts,
+                       std::function<void()> copied)
     : options_(std::move(options)),
       budget_(budget),
       counts_(counts),
+      copied_(std::move(copied)),
       spool_(*options_.files, options_.spoolDirectory, share),
       disk_(*options_.files, logRoot,
             options_.spoolDirectory.empty() ? logRoot : base::directoryOf(options_.spoolDirectory),
@@ -124,25 +126,29 @@ bool DiskKeeper::mayCopy(const Held& held) {
   return disk_.mayCopy(bytes, spool_.diskBytes() + others);
 }
 
-// The oldest that is at risk and has no copy; the next one has its turn at the next look, or as
-// soon as this one is done.
-void DiskKeeper::startCopy(uv_loop_s* loop, const std::vector<Held>& held, base::Nanos now) {
+// The oldest that is at risk and has no copy. Once it is made, the next has its turn.
+void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now) {
   if (job_ != nullptr || options_.spoolDirectory.empty()) return;
-  const Held* oldest = nullptr;
-  SpoolHeader header;
+  std::erase_if(held, [&](const Held& one) { return !one.atRisk || one.finalAt > now; });
+  std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
+    return a.tailer->rotatedNanosOf(a.index) < b.tailer->rotatedNanosOf(b.index);
+  });
   for (const Held& one : held) {
-    if (!one.atRisk || one.finalAt > now) continue;
-    SpoolHeader candidate = one.tailer->headerOf(one.index);
-    if (candidate.generation.fingerprint == 0) continue;
-    if (spool_.find(one.tailer->key(), candidate.generation) != nullptr) continue;
-    if (oldest != nullptr && header.rotatedNanos <= candidate.rotatedNanos) continue;
-    oldest = &one;
-    header = std::move(candidate);
+    SpoolHeader header = one.tailer->headerOf(one.index);
+    if (header.generation.fingerprint == 0) continue;
+    if (spool_.find(one.tailer->key(), header.generation) != nullptr) {
+      one.tailer->markCopied(one.index);
+      continue;
+    }
+    if (mayCopy(one)) startJob(loop, one, std::move(header));
+    return;
   }
-  if (oldest == nullptr || !mayCopy(*oldest)) return;
+}
+
+void DiskKeeper::startJob(uv_loop_s* loop, const Held& held, SpoolHeader header) {
   auto job = std::make_unique<Job>();
   job->memory = budget_.reserve(kCopyBytes);
-  job->source = oldest->tailer->fileOf(oldest->index).duplicate();
+  job->source = held.tailer->fileOf(held.index).duplicate();
   if (!job->memory || job->source == nullptr) return;
   job->keeper = this;
   job->files = options_.files;
@@ -167,6 +173,7 @@ void DiskKeeper::finished(Job& job) {
   if (job.isOver) forget(stream);
   counts_.spoolBytes = spool_.diskBytes();
   job_.reset();
+  copied_();
 }
 
 void DiskKeeper::noteCopied(const base::Status& status) {
@@ -230,7 +237,7 @@ void DiskKeeper::giveUp(const std::vector<Held>& held, StreamRegistry& streams,
   for (const HeldGeneration& one : tooMuch) {
     if (one.id >= held.size()) continue;
     const Held& file = held[one.id];
-    if (file.elsewhere && file.tailer->useCompressed(file.index)) continue;
+    if (file.elsewhere && file.tailer->useCompressed(file.index, context)) continue;
     file.tailer->giveUp(file.index, context);
     dirty.push_back(streams.find(file.tailer->key()));
   }

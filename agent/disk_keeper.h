@@ -12,6 +12,7 @@
 // as a log file has, and reading must not wait for that. Failure: a copy that fails is counted and
 // tried again; the held descriptor is still there.
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,8 +36,9 @@ struct DiskOptions {
 
 class DiskKeeper {
  public:
+  // `copied` is called on the worker's thread when a copy is done: time to look again.
   DiskKeeper(DiskOptions options, const std::string& logRoot, Spool::Share share,
-             base::MemoryBudget& budget, TailWorkerCounts& counts);
+             base::MemoryBudget& budget, TailWorkerCounts& counts, std::function<void()> copied);
   ~DiskKeeper();
 
   // Before the worker's thread runs. kTooNew when a copy is of a newer version.
@@ -60,7 +62,8 @@ class DiskKeeper {
 
   void removeUnneeded(StreamRegistry& streams);
   void useCopies(std::vector<Held>& held);
-  void startCopy(uv_loop_s* loop, const std::vector<Held>& held, base::Nanos now);
+  void startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now);
+  void startJob(uv_loop_s* loop, const Held& held, SpoolHeader header);
   bool mayCopy(const Held& held);
   void finished(Job& job);
   void noteCopied(const base::Status& status);
@@ -72,6 +75,7 @@ class DiskKeeper {
   const DiskOptions options_;
   base::MemoryBudget& budget_;
   TailWorkerCounts& counts_;
+  const std::function<void()> copied_;
   Spool spool_;
   DiskBudget disk_;
   std::unique_ptr<Job> job_;  // the copy under way

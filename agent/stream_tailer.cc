@@ -24,13 +24,22 @@ uint64_t hashTail(const char* end, uint64_t to) {
 
 }  // namespace
 
-StreamTailer::StreamTailer(event::StreamDescription description, std::string directory,
+StreamTailer::StreamTailer(const event::StreamDescription& description, std::string directory,
                            size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache)
-    : description_(std::move(description)),
-      key_(description_.key()),
+    : key_(description.key()),
+      restart_(description.restart),
       directory_(std::move(directory)),
       assembler_(maxLine, budget, cache),
-      rotatedKept_(kRotatedKept) {}
+      rotatedKept_(kRotatedKept) {
+  event::encode(description, description_);
+  description_.shrink_to_fit();
+}
+
+event::StreamDescription StreamTailer::description() const {
+  const auto description = event::decodeStreamDescription(description_);
+  LOGTAIL_ASSERT(description.ok());
+  return *description;
+}
 
 Turn StreamTailer::turn(TailContext& context) {
   if (!planned_) return Turn::kIdle;
@@ -224,7 +233,7 @@ void StreamTailer::restartRewritten(size_t index, TailContext& context) {
   ++context.counts.truncations;
   Generation next;
   next.file = std::move(generations_[index].file);
-  next.path = generations_[index].path;
+  next.name = generations_[index].name;
   next.ordinal = nextOrdinal_++;
   next.successorSeen = generations_[index].successorSeen;
   generations_[index].tailLost = event::LossReason::kTruncated;

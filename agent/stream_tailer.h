@@ -6,8 +6,8 @@
 // gone (its container went: every file is at its final end) -> done (all of it acknowledged).
 // Owned by its TailWorker, which outlives it with everything in TailContext. Thread: the worker's.
 // A file that cannot be read is tried again until its final end; then its unread bytes are counted
-// lost. stream_tailer.cc reads, stream_tailer_end.cc ends generations, stream_tailer_files.cc deals
-// with the directory, stream_tailer_disk.cc with the spool.
+// lost. stream_tailer.cc reads, stream_tailer_end.cc ends generations, stream_tailer_plan.cc
+// starts, stream_tailer_files.cc deals with the directory, stream_tailer_disk.cc with the spool.
 
 #include <cstdint>
 #include <memory>
@@ -39,7 +39,7 @@ enum class Turn : uint8_t {
 
 class StreamTailer {
  public:
-  StreamTailer(event::StreamDescription description, std::string directory, size_t maxLine,
+  StreamTailer(const event::StreamDescription& description, std::string directory, size_t maxLine,
                base::MemoryBudget& budget, parsers::CriTimeCache& cache);
 
   // Looks at the directory again: opens what is new, follows renames, leaves out what is done.
@@ -62,7 +62,7 @@ class StreamTailer {
   void reset();
 
   const event::StreamKey& key() const { return key_; }
-  const event::StreamDescription& description() const { return description_; }
+  event::StreamDescription description() const;
   const std::string& directory() const { return directory_; }
   bool planned() const { return planned_; }
   bool done() const;  // gone, at its end and acknowledged: may be removed
@@ -93,12 +93,13 @@ class StreamTailer {
   void collectHeld(base::Nanos grace, std::vector<Held>& into);
   LogFile& fileOf(size_t index) { return *generations_[index].file; }
   SpoolHeader headerOf(size_t index) const;  // for a copy; fingerprint 0: it has none
+  void markCopied(size_t index) { generations_[index].copied = true; }  // not at risk any more
   uint64_t unsealedBytesOf(size_t index) const;
   bool needs(const event::GenerationId& id) const;  // after a restart, something of it
   int64_t rotatedNanosOf(size_t index) const { return generations_[index].rotatedNanos; }
   // Reads on in the copy, or in the `.gz`; false, and nothing is changed, when that has not all.
   bool useCopy(size_t index, SpooledCopy copy);
-  bool useCompressed(size_t index);
+  bool useCompressed(size_t index, TailContext& context);
   // The bytes that are not sealed are lost, and will be declared.
   void giveUp(size_t index, TailContext& context);
   void giveUpCopy(const SpoolHeader& copy, TailContext& context);
@@ -125,6 +126,9 @@ class StreamTailer {
   void markEnded(Generation& generation);
   bool mayAwait(size_t index);
   Step wakeFile(size_t index, TailContext& context);
+  std::string pathOf(const Generation& generation) const {
+    return directory_ + "/" + generation.name;
+  }
   base::Result<std::unique_ptr<LogFile>> openFile(const std::string& path, TailContext& context);
   void noteRead(Generation& generation, uint64_t end, TailContext& context);
   bool identify(Generation& generation, bool final, TailContext& context);
@@ -149,6 +153,8 @@ class StreamTailer {
   void noteListed(const ListedLogFile& file);
   void noteRotation(const std::vector<ListedLogFile>& listed);
   void noteSuccessors(TailContext& context);
+
+  // stream_tailer_plan.cc
   void takeIn(std::vector<SpooledCopy> copies);
   std::vector<FoundFile> describeFiles(TailContext& context) const;
   void ignoreUnplanned(std::vector<Generation>& found,
@@ -157,8 +163,9 @@ class StreamTailer {
              const event::Resume* doubtful, TailContext& context);
   void rebuildOpenRecord(event::Channel channel, TailContext& context);
 
-  const event::StreamDescription description_;
   const event::StreamKey key_;
+  const uint32_t restart_;
+  std::string description_;  // encoded: it is seldom asked for, and 10,000 times there
   const std::string directory_;
   RecordAssembler assembler_;
   std::vector<Generation> generations_;    // in reading order

@@ -31,7 +31,7 @@ void StreamTailer::collectHeld(base::Nanos grace, std::vector<Held>& into) {
     held.index = i;
     held.unlinked = generation.unlinked || generation.compressed;
     held.elsewhere = generation.compressed;
-    held.atRisk = !generation.compressed || generation.endangered;
+    held.atRisk = !generation.copied && (!generation.compressed || generation.endangered);
     held.atRisk = held.atRisk && (generation.unlinked || generation.endangered || goneAt_);
     held.finalAt = finalAt(i, grace);
     if (held.unlinked || held.atRisk) into.push_back(held);
@@ -50,7 +50,7 @@ SpoolHeader StreamTailer::headerOf(size_t index) const {
     if (!print.ok() || !print->has_value()) return header;
     header.generation = {**print, 0};
   }
-  header.description = description_;
+  header.description = description();
   header.ordinal = planned_ ? generation.ordinal : static_cast<uint32_t>(index);
   header.rotatedNanos = generation.rotatedNanos;
   if (!planned_) return header;
@@ -90,12 +90,12 @@ bool StreamTailer::useCopy(size_t index, SpooledCopy copy) {
   return true;
 }
 
-bool StreamTailer::useCompressed(size_t index) {
+bool StreamTailer::useCompressed(size_t index, TailContext& context) {
   Generation& generation = generations_[index];
-  auto file = LogFile::open(generation.path + ".gz");
+  auto file = openFile(pathOf(generation) + ".gz", context);
   if (!file.ok() || !holdsUpTo(**file, generation.to, generation.tailHash)) return false;
   generation.file = std::move(*file);
-  generation.path += ".gz";
+  generation.name += ".gz";
   generation.compressed = generation.unlinked = false;
   return true;
 }

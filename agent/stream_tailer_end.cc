@@ -157,7 +157,7 @@ bool StreamTailer::rest() {
 // Opened again by its name, which rotation may have changed: then by its inode's.
 StreamTailer::Step StreamTailer::wakeFile(size_t index, TailContext& context) {
   Generation& generation = generations_[index];
-  auto file = openFile(generation.path, context);
+  auto file = openFile(pathOf(generation), context);
   if (file.ok() && (*file)->inode() == generation.seen.inode) {
     generation.file = std::move(*file);
     generation.resting = false;
@@ -173,16 +173,17 @@ StreamTailer::Step StreamTailer::wakeFile(size_t index, TailContext& context) {
                                [&](const auto& g) { return g.resting && g.seen.inode == inode; });
   if (at == generations_.end() || (at->listed && !at->compressed)) return Step::kProgress;
   if (at->compressed) {
-    auto copy = openFile(at->path + ".gz", context);
+    auto copy = openFile(pathOf(*at) + ".gz", context);
     if (!copy.ok()) {
       wakeBy(context.clock.steady() + kDescriptorRetry);
       return Step::kEndOfFile;
     }
     at->file = std::move(*copy);
-    at->path += ".gz";
+    at->name += ".gz";
     at->compressed = false;
   } else {
     at->tailLost = event::LossReason::kRotatedAway;
+    at->awaited = unopened_ > 0;  // perhaps as one of those
   }
   at->resting = false;
   return Step::kProgress;
@@ -211,7 +212,7 @@ void StreamTailer::forgetFinished() {
     }
     if (generation.id) {
       past_.push_back(
-          {*generation.id, generation.to, generation.tailHash, base::hash64(generation.path)});
+          {*generation.id, generation.to, generation.tailHash, base::hash64(generation.name)});
     }
     if (past_.size() > kPastGenerations) past_.erase(past_.begin());
     generations_.erase(generations_.begin() + static_cast<ptrdiff_t>(i));
@@ -240,7 +241,7 @@ void StreamTailer::reset() {
     if (old.file == nullptr && !givenUp) continue;
     Generation& generation = held.emplace_back();
     generation.file = std::move(old.file);
-    generation.path = std::move(old.path);
+    generation.name = std::move(old.name);
     generation.copyOf = old.copyOf;
     generation.copyFrom = old.copyFrom;
     generation.compressed = old.compressed;

@@ -28,8 +28,8 @@ class TailWorker::Impl final : public WatchEvents {
         schedule_(options_.readBytesPerSecond),
         slab_(std::make_unique_for_overwrite<char[]>(options_.slabBytes)),
         containers_(options_.logRoot + "/containers"),
-        disk_(options_.disk, options_.logRoot, {options_.index, options_.workers}, budget_,
-              counts_),
+        disk_(options_.disk, options_.logRoot, {options_.index, options_.workers}, budget_, counts_,
+              [this] { lookAtDiskSoon(); }),
         inflaters_(kInflaters),
         descriptors_{options_.openFiles, 0},
         context_{handover_.writer(),
@@ -80,7 +80,7 @@ class TailWorker::Impl final : public WatchEvents {
   event::StreamDescription describe(const ContainerLog& log) const;
   // kNo: another worker's, or followed already.
   enum class Added : uint8_t { kYes, kNo, kNoMemory };
-  Added add(event::StreamDescription description, const std::string& directory);
+  Added add(const event::StreamDescription& description, const std::string& directory);
   void waitForMemory(const ContainerLog& log);
   void addKnown(std::vector<event::StreamDescription>& known);
   void markGone(const ContainerLog& log);
@@ -91,6 +91,8 @@ class TailWorker::Impl final : public WatchEvents {
   void wake();
   void wakeBy(base::Nanos when);
   void lookAtDisk();
+  void lookAtDiskSoon();
+  void startDiskTimer(base::Nanos first);
   void letFilesRest();
   void openWhatWaits();
   void publishCounts();

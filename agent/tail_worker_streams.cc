@@ -47,10 +47,7 @@ void TailWorker::Impl::open() {
         self->work();
       },
       period, period);
-  const auto diskPeriod = static_cast<uint64_t>(options_.disk.interval.count() / 1'000'000);
-  uv_timer_start(
-      &diskTimer_, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->lookAtDisk(); }, diskPeriod,
-      diskPeriod);
+  startDiskTimer(options_.disk.interval);
   watchRoot();
   scanContainers();
   starting_ = false;
@@ -158,22 +155,21 @@ event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) con
   return description;
 }
 
-TailWorker::Impl::Added TailWorker::Impl::add(event::StreamDescription description,
+TailWorker::Impl::Added TailWorker::Impl::add(const event::StreamDescription& description,
                                               const std::string& directory) {
   const event::StreamKey key = description.key();
   if (key.hash.low % options_.workers != options_.index) return Added::kNo;
   if (streams_->find(key) != nullptr) return Added::kNo;
   auto memory = budget_.reserve(kStreamBytes);
   if (!memory) return Added::kNoMemory;
-  FollowedStream& stream =
-      streams_->add(std::make_unique<StreamTailer>(std::move(description), directory,
-                                                   options_.maxLine, budget_, timeCache_),
-                    std::move(memory));
+  FollowedStream& stream = streams_->add(
+      std::make_unique<StreamTailer>(description, directory, options_.maxLine, budget_, timeCache_),
+      std::move(memory));
   stream.presentAtStart = starting_;
   stream.tailer->refresh(context_);
   if (stream.cookie == StreamRegistry::kNoDirectory) stream.tailer->markGone(clock_.steady());
   counts_.streams.store(streams_->size(), std::memory_order_relaxed);
-  sink_.announce(stream.tailer->description());
+  sink_.announce(description);
   return Added::kYes;
 }
 
@@ -196,6 +192,18 @@ void TailWorker::Impl::endStream(FollowedStream& stream) {
   disk_.forget(key);
   sink_.end(key);
   counts_.streams.store(streams_->size(), std::memory_order_relaxed);
+}
+
+void TailWorker::Impl::startDiskTimer(base::Nanos first) {
+  const auto millis = [](base::Nanos n) { return static_cast<uint64_t>(n.count() / 1'000'000); };
+  uv_timer_start(
+      &diskTimer_, [](uv_timer_t* t) { static_cast<Impl*>(t->data)->lookAtDisk(); }, millis(first),
+      millis(options_.disk.interval));
+}
+
+// A copy is done: another one may wait. At a stop the timer is closing and stays as it is.
+void TailWorker::Impl::lookAtDiskSoon() {
+  if (streams_ != nullptr) startDiskTimer(base::Nanos::zero());
 }
 
 void TailWorker::Impl::lookAtDisk() {

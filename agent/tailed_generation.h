@@ -18,7 +18,7 @@ struct PastGeneration {
   event::GenerationId id;
   uint64_t to = 0;
   uint64_t tailHash = 0;
-  uint64_t pathHash = 0;
+  uint64_t nameHash = 0;
 };
 
 // A file that was looked at and has nothing for us, until it changes. A rename leaves size and time
@@ -32,7 +32,7 @@ struct IgnoredFile {
 
 struct TailedGeneration {
   std::unique_ptr<LogFile> file;  // null: gone, given up, resting, or awaited
-  std::string path;               // in the log directory; the last one it was seen under
+  std::string name;               // in the log directory; the last one it was seen under
   std::optional<event::GenerationId> id;
   uint32_t ordinal = 0;
   uint32_t flags = 0;  // of every block: late
@@ -64,6 +64,7 @@ struct TailedGeneration {
   int64_t rotatedNanos = 0;  // wall clock of that
 
   // --- of a copy in the spool ---
+  bool copied = false;  // there is one, but the file is still read
   std::optional<event::GenerationId> copyOf;
   uint64_t copyFrom = 0;  // SpoolHeader::from
 

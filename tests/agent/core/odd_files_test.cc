@@ -243,7 +243,10 @@ TEST_F(OddFiles, MoreFilesThanDescriptorsAreReadAllTheSame) {
   }
   for (int i = 0; i < kPods; ++i) {
     const std::string pod = "p" + std::to_string(i);
-    ASSERT_TRUE(sink_.waitForCount(pod, 3)) << i;
+    ASSERT_TRUE(sink_.waitForCount(pod, 3))
+        << i << " has " << testing::PrintToString(sink_.messages(pod)) << ", "
+        << sink_.book(pod).lossBlocks.size() << " losses, "
+        << worker_->counts().unreadableFiles.load() << " failed opens";
     EXPECT_EQ(sink_.messages(pod), (Messages{"first", "second", "third"}));
     EXPECT_TRUE(sink_.book(pod).lossBlocks.empty());
   }
