@@ -162,6 +162,27 @@ TEST_F(QueueTest, RemovesWholeSegmentsAndNeverTheNewest) {
   EXPECT_EQ(life_->report.lostAfterAck, 0u);
 }
 
+TEST_F(QueueTest, RemovesASegmentThatItCouldNotRemoveBeforeTheNextOne) {
+  for (const test::OpKind kind : {test::OpKind::kRename, test::OpKind::kRemove}) {
+    life_.reset();
+    fs_ = std::make_unique<test::CrashFileSystem>(&clock_);
+    options_.freeSegments = kind == test::OpKind::kRename ? 2 : 0;
+    open();
+    put(40);
+    fs_->failWhen([&](const test::Operation& operation) -> std::optional<Errc> {
+      if (operation.kind != kind || !operation.path.ends_with(".seg")) return std::nullopt;
+      return Errc::kStop;
+    });
+    EXPECT_EQ(writer().removeThrough(11).code(), Errc::kStop);
+    fs_->failWhen(nullptr);
+    EXPECT_EQ(life_->list.oldestSequence(), 1u);
+    EXPECT_EQ(*writer().removeThrough(22), 2u);
+    reopen();
+    EXPECT_EQ(life_->list.oldestSequence(), 23u);
+    EXPECT_EQ(life_->report.lostAfterAck, 0u);
+  }
+}
+
 TEST_F(QueueTest, CountsForAReaderWhatRetentionTookFromIt) {
   open();
   put(12);
