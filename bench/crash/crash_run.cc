@@ -4,6 +4,8 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <iomanip>
 
 #include "bench/crash/node_scan.h"
 #include "common/base/file_system.h"
@@ -81,7 +83,17 @@ Status CrashRun::waitUntil(Time time) {
   }
 }
 
+// What happened when, for who looks into a failed run (--keep-dir).
+void CrashRun::note(const CrashEvent& event) {
+  constexpr const char* kWhat[] = {"kill -9", "start", "delete state, start"};
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  std::ofstream(programs_.directory() + "/events.log", std::ios::app)
+      << std::fixed << std::setprecision(3) << std::chrono::duration<double>(now).count() << " " << name(event.target) << " "
+      << kWhat[static_cast<size_t>(event.kind)] << "\n";
+}
+
 Status CrashRun::follow(const CrashEvent& event) {
+  note(event);
   switch (event.kind) {
     case CrashEvent::Kind::kKill:
       programs_.kill9(event.target);

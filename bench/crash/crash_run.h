@@ -34,6 +34,7 @@ class CrashRun {
 
   base::Status torment();
   base::Status follow(const CrashEvent& event);
+  void note(const CrashEvent& event);
   base::Status deleteState();
   base::Status settle();
   base::Status audit();

@@ -38,6 +38,7 @@ class Programs {
   // The audit's own words; an error when it does not end. `code` is its exit code.
   base::Result<std::string> audit(int& code);
 
+  const std::string& directory() const { return directory_; }
   std::string root() const { return directory_ + "/node"; }
   std::string results() const { return directory_ + "/results"; }
   std::string agentState() const { return directory_ + "/agent-state"; }
