@@ -101,6 +101,8 @@ class Shipper::Impl final : public ShipperConnection::Owner {
   std::shared_ptr<ShipperConnection> connection_;
   std::optional<base::Nanos> timerAt_;
   base::Nanos upSince_{};
+  uint64_t ackedAtUp_ = 0;
+  base::Nanos downSince_{};  // since the last good connection, or the start
   unsigned failures_ = 0;  // in a row
   bool stopping_ = false;
   std::function<void(bool)> drained_;
@@ -124,6 +126,7 @@ base::Status Shipper::Impl::start() {
     auto tried = makeTlsTransport(context_, *options_.tls, addresses_[0].host);
     if (!tried.ok()) return tried.error();
   }
+  downSince_ = clock_.steady();
   post([this] { connectIfIdle(); });
   thread_ = std::thread([this] { context_.run(); });
   return {};
@@ -194,6 +197,7 @@ void Shipper::Impl::connect() {
 void Shipper::Impl::onUp(const ShipperConnection::Endpoint& peer) {
   lastPeer_ = peer;
   upSince_ = clock_.steady();
+  ackedAtUp_ = window_.with([](FrameWindow& w) { return w.counts().ackedFrames; });
   session_.begin();
 }
 
@@ -216,7 +220,11 @@ void Shipper::Impl::onDown(Outcome outcome) {
   connected_ = false;
   session_.end();
   if (receipt && drained_) return finishDrain(true);
-  if (wasOpen && clock_.steady() - upSince_ >= kSettled) failures_ = 0;
+  const uint64_t acked = window_.with([](FrameWindow& w) { return w.counts().ackedFrames; });
+  if (wasOpen && (acked > ackedAtUp_ || clock_.steady() - upSince_ >= kSettled)) {
+    failures_ = 0;
+    downSince_ = clock_.steady();
+  }
   if (!wasOpen) {
     ++failedAttempts_;
     nextAddress_ = (nextAddress_ + 1) % addresses_.size();
@@ -229,13 +237,14 @@ void Shipper::Impl::onDown(Outcome outcome) {
 }
 
 // The time until the next attempt: doubling, with jitter, so that a thousand agents do not come
-// back at once.
+// back at once; and no longer than half the outage so far, so that a short one stays short.
 base::Nanos Shipper::Impl::backOff(Outcome::Kind kind) {
   if (kind == Outcome::Kind::kReconnect) return base::Nanos(0);
   base::Nanos delay = options_.backOffMax;
   if (kind != Outcome::Kind::kRefused) {
     delay = std::min(options_.backOffMax,
                      options_.backOffMin * (int64_t{1} << std::min(failures_, 20u)));
+    delay = std::min(delay, std::max(options_.backOffMin, (clock_.steady() - downSince_) / 2));
     ++failures_;
   }
   const auto jitter = static_cast<int64_t>(base::randomId() % 1024);

@@ -23,6 +23,9 @@ struct FoundFile {
   int64_t firstTimeNanos = 0;           // of its first line; 0 when that is no CRI line
   // Whether the file has at least `to` bytes and the bytes before `to` hash to `tailHash`.
   std::function<bool(uint64_t to, uint64_t tailHash)> holds;
+  // Nobody writes to it any more: read to its end, it need not be looked at again, which would mean
+  // to inflate all of it.
+  bool isCompressed = false;
   // Of a copy in the spool: what it was stored as, and the first byte it can be read from.
   std::optional<event::GenerationId> copyOf;
   uint64_t copyFrom = 0;

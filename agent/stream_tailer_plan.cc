@@ -61,6 +61,7 @@ std::vector<FoundFile> StreamTailer::describeFiles(TailContext& context) const {
     }
     file.firstTimeNanos = firstTime(log);
     file.holds = [&log](uint64_t to, uint64_t hash) { return holdsUpTo(log, to, hash); };
+    file.isCompressed = log.isGzip();
     file.copyOf = generation.copyOf;
     file.copyFrom = generation.copyFrom;
   }
