@@ -55,7 +55,7 @@ class StreamTailer {
   void markGone(base::Nanos now);
   // A block of this stream is durable at the aggregator.
   void acknowledged(const event::BlockHeader& block);
-  // Closes the only file when all of it is read and acknowledged, until it is needed again.
+  // Closes files of which all is read and acknowledged, until they are needed again.
   bool rest();
   bool waitsForFiles() const { return unopened_ > 0; }  // that could not be opened
   // A new life of the data path: forgets all positions, keeps files open; plan() comes again.

@@ -143,15 +143,21 @@ StreamTailer::Step StreamTailer::loseGap(Generation& generation, TailContext& co
   return Step::kProgress;
 }
 
+// Each file by itself: one that waits for a successor which cannot be opened must not be in its
+// way.
 bool StreamTailer::rest() {
-  if (!planned_ || goneAt_ || generations_.size() != 1 || unopened_ > 0) return false;
-  Generation& only = generations_.front();
-  if (only.file == nullptr || only.file->isGzip() || only.copyOf || !only.listed) return false;
-  const bool isRead = only.ackedTo == only.to && only.scanned == 0 && !only.atEnd;
-  if (!isRead || only.file->size() != only.to) return false;
-  only.file.reset();
-  only.resting = true;
-  return true;
+  if (!planned_ || goneAt_) return false;
+  bool any = false;
+  for (Generation& generation : generations_) {
+    const bool isPlain = generation.file != nullptr && !generation.file->isGzip() &&
+                         !generation.copyOf && generation.listed && !generation.compressed;
+    const bool isRead = generation.id && generation.ackedTo == generation.to &&
+                        generation.scanned == 0 && !generation.atEnd && !generation.endSent;
+    if (!isPlain || !isRead || generation.file->size() != generation.to) continue;
+    generation.file.reset();
+    generation.resting = any = true;
+  }
+  return any;
 }
 
 // Opened again by its name, which rotation may have changed: then by its inode's.
