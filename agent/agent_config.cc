@@ -15,11 +15,11 @@ bool isLoopback(const std::string& address) {
 
 config::Table<TlsConfig> tlsTable() {
   config::Table<TlsConfig> table("tls", "Certificates for the way to the aggregator.");
-  table.value("dir", &TlsConfig::dir,
-              "Directory with ca.crt, tls.crt and tls.key, read again at each connection.");
   table.value(
-      "server_name", &TlsConfig::serverName,
-      "Name the aggregator's certificate must have, when it is not the host of its address.");
+      "dir", &TlsConfig::dir,
+      "Directory with ca.crt, tls.crt and tls.key, read again at each connection; empty: no TLS.");
+  table.value("server_name", &TlsConfig::serverName,
+              "Name the aggregator's certificate must have; empty: the host of its address.");
   return table;
 }
 
@@ -28,13 +28,15 @@ config::Table<LogsConfig> logsTable() {
   table.value("dir", &LogsConfig::dir, "Directory that has containers/ and pods/.").range(1, 4096);
   table
       .value("max_line", &LogsConfig::maxLine,
-             "Longest record; what a line has beyond is cut, flagged and counted.")
+             "Longest record; what it has beyond is cut off, flagged `truncated` and counted.")
       .range(1_KiB, 192_KiB);
   table.value("read_rate", &LogsConfig::readRate,
-              "Most bytes read a second by one worker, for catching up gently; 0 is no cap.");
+              "Most bytes that one worker reads a second, for catching up gently; 0: no cap.");
   table
-      .value("batch_interval", &LogsConfig::batchInterval,
-             "How long changes of files are gathered before they are read.")
+      .value(
+          "batch_interval", &LogsConfig::batchInterval,
+          "How long changes of files are gathered before they are read; the first after a rest is "
+          "read at once.")
       .range(0s, 1s);
   table
       .value("rotation_grace", &LogsConfig::rotationGrace,
@@ -42,14 +44,17 @@ config::Table<LogsConfig> logsTable() {
       .range(100ms, 60s);
   table
       .value("safety_scan", &LogsConfig::safetyScan,
-             "How often every file is looked at without any event.")
+             "How often every file is looked at, whether or not there was an event.")
       .range(1s, 1h);
   return table;
 }
 
 config::Table<StateConfig> stateTable() {
   config::Table<StateConfig> table("state", "What the agent must not forget.");
-  table.value("dir", &StateConfig::dir, "Directory of the checkpoint; must survive the pod.")
+  table
+      .value(
+          "dir", &StateConfig::dir,
+          "Directory of checkpoint and spool; must outlive the process and be this agent's alone.")
       .range(1, 4096);
   return table;
 }
@@ -64,9 +69,10 @@ config::Table<DiskConfig> diskTable() {
           "oldest is given up and counted.")
       .range(1_MiB, 1024_GiB);
   table
-      .value("min_free", &DiskConfig::minFree,
-             "Percent of the file systems of logs and state that stay free; below it the oldest is "
-             "given up and counted.")
+      .value(
+          "min_free", &DiskConfig::minFree,
+          "Percent of the file systems of logs and state to leave free; below it deleted files and "
+          "copies are given up, the oldest first, and counted.")
       .range(0, 90);
   return table;
 }
@@ -90,11 +96,11 @@ config::Table<AgentConfig> agentTable() {
       .range(0, 253);
   table
       .list("aggregators", &AgentConfig::aggregators,
-            "host:port of the aggregators, tried in turn.")
+            "Addresses of the aggregators, host:port or [IPv6]:port, tried in turn.")
       .count(1, 64);
-  table.table("tls", &AgentConfig::tls, "Certificates.", tlsTable());
+  table.table("tls", &AgentConfig::tls, "Certificates for the way to the aggregator.", tlsTable());
   table.value("insecure", &AgentConfig::insecure,
-              "Allows aggregators beyond this machine without TLS.");
+              "Allows aggregators on other machines without TLS.");
   table.table("logs", &AgentConfig::logs, "What is read, and how.", logsTable());
   table.choice("read_from", &AgentConfig::readFrom,
                "Where present files are read from at the first start on a node that the aggregator "
@@ -103,16 +109,24 @@ config::Table<AgentConfig> agentTable() {
   table.table("state", &AgentConfig::state, "What the agent must not forget.", stateTable());
   table.table("disk", &AgentConfig::disk, "What may be kept that is not shipped yet.", diskTable());
   table.table("http", &AgentConfig::http, "Metrics and health.", httpTable());
-  table.value("memory", &AgentConfig::memory, "Byte budget of the whole process.")
+  table
+      .value("memory", &AgentConfig::memory,
+             "Byte budget for slabs, units, streams and open records; an eighth of it may wait for "
+             "acknowledgement.")
       .range(32_MB, 64_GB);
   table
       .value("workers", &AgentConfig::workers,
              "Threads that read; each owns a share of the streams.")
       .range(1, 64);
-  table.value("compression", &AgentConfig::compression, "Level of zstd.").range(1, 19);
   table
-      .value("drain_timeout", &AgentConfig::drainTimeout,
-             "How long SIGTERM waits for acknowledgements.")
+      .value("compression", &AgentConfig::compression,
+             "zstd's level for units; higher ones cost much CPU.")
+      .range(1, 19);
+  table
+      .value(
+          "drain_timeout", &AgentConfig::drainTimeout,
+          "How long a stop waits for acknowledgements, before it copies what would be lost to the "
+          "spool.")
       .range(0s, 10min);
   table.rule([](const AgentConfig& c) -> std::optional<config::Problem> {
     for (const std::string& address : c.aggregators) {

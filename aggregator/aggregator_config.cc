@@ -13,11 +13,17 @@ config::Table<QueueConfig> queueTable() {
                                    "Where lines are durable before they are acknowledged.");
   table.choice("type", &QueueConfig::type, "Kind of queue.", {{"wal", QueueType::kWal}});
   table
-      .value("size", &QueueConfig::size,
-             "Most bytes of segments; then outputs with `full: block` stop ingest.")
+      .value(
+          "size", &QueueConfig::size,
+          "Most bytes of the queue; a twentieth, at least one segment, is kept back. When the rest "
+          "is used, an output that is behind with `full: block` stops ingest.")
       .range(64_MiB, 1024_TB);
   table.value("segment", &QueueConfig::segment, "Size of one segment file.").range(8_MiB, 1_GiB);
-  table.value("retain", &QueueConfig::retain, "How long delivered entries are kept for history.")
+  table
+      .value(
+          "retain", &QueueConfig::retain,
+          "How long delivered entries and ended streams are kept; entries less long when the queue "
+          "is full.")
       .range(0s, 8760h);
   table.value("sync", &QueueConfig::sync,
               "false: acknowledge without fdatasync; only to measure what syncing costs.");
@@ -38,32 +44,38 @@ bool isLoopback(const std::string& address) {
 config::Table<AggregatorConfig> aggregatorTable(
     const config::Variants<outputs::OutputSettings>& outputTypes) {
   config::Table<DataConfig> data("data", "What the aggregator must not forget.");
-  data.value("dir", &DataConfig::dir, "Directory of queue, ledger and cursors.").range(1, 4096);
+  data.value("dir", &DataConfig::dir,
+             "Directory of queue, ledger, cursors and quarantine; one process only.")
+      .range(1, 4096);
   config::Table<ListenConfig> http("http", "Metrics, health, audit and administration.");
-  http.value("listen", &ListenConfig::listen, "Address; port 0 takes a free one.");
-  config::Table<ServerTlsConfig> tls("tls", "Certificates.");
-  tls.value("dir", &ServerTlsConfig::dir, "Directory with ca.crt, tls.crt and tls.key.");
+  http.value("listen", &ListenConfig::listen,
+             "Address of /metrics, /livez, /readyz and /v1/; port 0 takes a free one.");
+  config::Table<ServerTlsConfig> tls("tls", "Certificates; not in use yet.");
+  tls.value("dir", &ServerTlsConfig::dir, "Not in use yet: agents are served without TLS.");
 
   config::Table<AggregatorConfig> table("aggregator", "logtail-aggregator.");
   table.value("listen", &AggregatorConfig::listen, "Address for agents; port 0 takes a free one.");
   table.table("http", &AggregatorConfig::http, "Metrics, health, audit and administration.", http);
   table.table("data", &AggregatorConfig::data, "What the aggregator must not forget.", data);
   table.table("queue", &AggregatorConfig::queue, "Where lines are durable.", queueTable());
-  table.table("tls", &AggregatorConfig::tls, "Certificates.", tls);
-  table.value("insecure", &AggregatorConfig::insecure,
-              "Allows agents from other machines without TLS.");
-  table.value("memory", &AggregatorConfig::memory, "Byte budget of the ledger.")
+  table.table("tls", &AggregatorConfig::tls, "Certificates; not in use yet.", tls);
+  table.value(
+      "insecure", &AggregatorConfig::insecure,
+      "Allows `listen` to be no loopback address: agents from other machines, without TLS.");
+  table
+      .value("memory", &AggregatorConfig::memory,
+             "Byte budget: one half for ledger and frames under way, one half for the outputs.")
       .range(64_MiB, 1024_GB);
   table.choice("ack_after", &AggregatorConfig::ackAfter,
                "What must be durable before a frame is acknowledged.",
                {{"queue", AckAfter::kQueue}});
   table
       .value("snapshot_interval", &AggregatorConfig::snapshotInterval,
-             "How often the ledger is written.")
+             "How often the ledger's snapshot is written, if anything came in.")
       .range(100ms, 10min);
   table
       .value("drain_timeout", &AggregatorConfig::drainTimeout,
-             "How long SIGTERM waits for outputs.")
+             "How long a stop waits for agents' sessions to end, and then as long for the outputs.")
       .range(0s, 10min);
   table.variants("outputs", &AggregatorConfig::outputs,
                  "Where records go; the key is the output's id.", outputTypes);

@@ -1,6 +1,6 @@
 #pragma once
 // The ledger as bytes: one record for each stream and node, each with its own CRC, so that damage
-// costs what it hits. Format: docs/wal-format.md, "Ledger snapshot".
+// costs what it hits. Format: docs/ledger-format.md.
 //
 // Flow: Ledger -> encode -> LedgerStore -> file; at start back. Pure functions; any thread that
 // holds the ledger's lock. decode() fails with kTooNew for a newer version and with kQuarantine

@@ -19,7 +19,9 @@ config::Table<FileSettings> makeTable() {
   using namespace base::literals;
   config::Table<FileSettings> table("file", "JSON lines in files, each record exactly once.");
   table.include(outputSettingsTable());
-  table.value("directory", &FileSettings::directory, "Where the files lie; nothing leaves it.")
+  table
+      .value("directory", &FileSettings::directory,
+             "Absolute path of the directory below which all files lie.")
       .required()
       .range(1, 512);
   table
@@ -27,10 +29,12 @@ config::Table<FileSettings> makeTable() {
              "Path below `directory`, of {namespace} {pod} {pod_uid} {container} {restart} {node} "
              "{cluster} {date} {hour}; date and hour are the record's, UTC.")
       .range(1, PathTemplate::kMaxText);
-  table.choice("compress", &FileSettings::compress, "zstd appends .zst to the names.",
+  table.choice("compress", &FileSettings::compress,
+               "zstd: compressed as it is written, .zst appended to the names.",
                {{"none", Compression::kNone}, {"zstd", Compression::kZstd}});
-  table.value("level", &FileSettings::level, "Of the compression.").range(1, 19);
-  table.value("dedot", &FileSettings::dedot, "Dots in the keys of labels become underscores.");
+  table.value("level", &FileSettings::level, "Level of the compression.").range(1, 19);
+  table.value("dedot", &FileSettings::dedot,
+              "Dots in the keys of labels and annotations become underscores.");
   table
       .value("rotate_size", &FileSettings::rotateSize, "A file that would grow beyond it is final.")
       .range(64_KiB, 1_TiB);
@@ -38,21 +42,23 @@ config::Table<FileSettings> makeTable() {
       .range(1s, 24h * 365);
   table
       .value("close_idle", &FileSettings::closeIdle,
-             "A file that got nothing for so long is final and forgotten.")
+             "A file that got nothing for this long is final and forgotten.")
       .range(1s, 24h * 30);
   table
-      .value("commit_age", &FileSettings::commitAge,
-             "Records are durable, and the cursor moved, at the latest after this; more when "
-             "syncing takes more than a fifth of the time.")
+      .value(
+          "commit_age", &FileSettings::commitAge,
+          "Records are committed, files synced and the cursor moved, after this long; later, up to "
+          "30s, when syncing would take more than a fifth of the time.")
       .range(1ms, 60s);
-  table.value("commit_size", &FileSettings::commitSize, "The same by bytes of records.")
+  table.value("commit_size", &FileSettings::commitSize, "Or after so many bytes of records.")
       .range(64_KiB, 1_GiB);
   table.value("buffer", &FileSettings::buffer, "Memory for lines that wait to be written.")
       .range(1_MiB, 4_GiB);
-  table.value("open_files", &FileSettings::openFiles, "Descriptors held open.").range(1, 65'536);
+  table.value("open_files", &FileSettings::openFiles, "Most descriptors held open.")
+      .range(1, 65'536);
   table
       .value("known_files", &FileSettings::knownFiles,
-             "Files that may be written to; beyond it the longest idle one is final.")
+             "Most files that are not final; beyond it the longest idle one becomes final.")
       .range(16, 1'000'000);
   table.rule(checkPaths);
   return table;

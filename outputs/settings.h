@@ -25,15 +25,19 @@ inline const config::Table<OutputSettings>& outputSettingsTable() {
   static const config::Table<OutputSettings> kTable = [] {
     using namespace std::chrono_literals;
     config::Table<OutputSettings> table("output", "What every output has.");
-    table.choice("full", &OutputSettings::full,
-                 "What happens when the queue is full and this output is behind: ingest stops, or "
-                 "the oldest is given up for this output and counted.",
-                 {{"block", FullPolicy::kBlock}, {"drop_oldest", FullPolicy::kDropOldest}});
-    table.choice("from", &OutputSettings::from, "Where the output begins at its very first start.",
-                 {{"oldest", FirstStart::kOldest}, {"newest", FirstStart::kNewest}});
+    table.choice(
+        "full", &OutputSettings::full,
+        "What happens when the queue is full and this output is behind. block: ingest stops; "
+        "drop_oldest: the oldest is given up for this output, and counted.",
+        {{"block", FullPolicy::kBlock}, {"drop_oldest", FullPolicy::kDropOldest}});
+    table.choice(
+        "from", &OutputSettings::from,
+        "Where the output begins at its very first start: at the oldest entry that the queue "
+        "holds, or with what comes from then on.",
+        {{"oldest", FirstStart::kOldest}, {"newest", FirstStart::kNewest}});
     table
         .value("retry_min", &OutputSettings::retryMin,
-               "First wait after a failure; doubled each time.")
+               "First wait after a failure; doubled each time until something is delivered.")
         .range(10ms, 60s);
     table.value("retry_max", &OutputSettings::retryMax, "Longest wait after a failure.")
         .range(10ms, 1h);

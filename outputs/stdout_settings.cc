@@ -13,11 +13,13 @@ const config::Table<StdoutSettings>& stdoutSettingsTable() {
                  {{"text", StdoutFormat::kText},
                   {"raw", StdoutFormat::kRaw},
                   {"json", StdoutFormat::kJson}});
-    table.choice("color", &StdoutSettings::color, "Of `format: text`; auto: when it is a terminal.",
+    table.choice("color", &StdoutSettings::color,
+                 "Colours of `format: text`; auto: when standard output is a terminal.",
                  {{"auto", Color::kAuto}, {"always", Color::kAlways}, {"never", Color::kNever}});
-    table.value("timestamps", &StdoutSettings::timestamps, "`format: text` begins with the time.");
+    table.value("timestamps", &StdoutSettings::timestamps,
+                "`format: text`: each line begins with its time, UTC.");
     table.value("dedot", &StdoutSettings::dedot,
-                "`format: json`: dots in the keys of labels become underscores.");
+                "`format: json`: dots in the keys of labels and annotations become underscores.");
     return table;
   }();
   return kTable;

@@ -1,4 +1,4 @@
-// A ledger snapshot byte for byte (docs/wal-format.md, "Ledger snapshot"). A change here is a
+// A ledger snapshot byte for byte (docs/ledger-format.md). A change here is a
 // change of what is on disk: a snapshot that an older version wrote must still be read.
 
 #include "aggregator/ledger_snapshot.h"

@@ -1,4 +1,4 @@
-// What the files hold, whatever the machine does meanwhile (design.md, invariants 1, 7, 9).
+// What the files hold, whatever the machine does meanwhile (ARCHITECTURE.md, invariants 1, 7, 9).
 
 #include <gtest/gtest.h>
 
