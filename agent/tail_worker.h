@@ -34,7 +34,7 @@ struct TailWorkerOptions {
   unsigned index = 0;  // of `workers`: which share of the streams is this one's
   unsigned workers = 1;
   size_t maxLine = 128 * 1024;
-  size_t slabBytes = 512 * 1024;
+  size_t slabBytes = 256 * 1024;
   int compressionLevel = 1;
   StartAt startAt = StartAt::kHead;
   InotifyWatcher::Options watching;

@@ -16,7 +16,8 @@ void applyShort(CrashOptions& out) {
 }
 
 void declare(CLI::App& app, CrashOptions& out, double& seconds, int64_t& auditSeconds) {
-  app.add_flag_function("--short", [](int64_t) {}, "15 s, 5 kills of each, a third of the load: what CI runs");
+  app.add_flag_function(
+      "--short", [](int64_t) {}, "15 s, 5 kills of each, a third of the load: what CI runs");
   app.add_option("--seconds", seconds, "how long podsim writes")->check(CLI::Range(1.0, 86400.0));
   app.add_option("--agent-kills", out.agentKills);
   app.add_option("--aggregator-kills", out.aggregatorKills);

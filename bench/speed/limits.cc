@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "agent/log_descriptor.h"
 #include "agent/stream_tailer.h"
 #include "common/base/checksum.h"
 
@@ -135,6 +136,7 @@ Figure agentToNothing(const Corpus& corpus) {
   event::UnitWriter writer(1);
   agent::TailCounts counts;
   const auto slab = std::make_unique<char[]>(kSlab);
+  agent::DescriptorQuota descriptors;
   agent::TailContext context{.writer = writer,
                              .slab = {slab.get(), kSlab},
                              .clock = base::systemClock(),
@@ -142,7 +144,7 @@ Figure agentToNothing(const Corpus& corpus) {
                              .configEpoch = 1,
                              .grace = std::chrono::seconds(1),
                              .inflaters = nullptr,
-                             .descriptors = nullptr,
+                             .descriptors = &descriptors,
                              .makeRoom = [](void*) {},
                              .seal =
                                  [](void* self) {

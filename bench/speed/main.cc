@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 
@@ -27,30 +28,57 @@ std::string ownDirectory() {
   return std::filesystem::read_symlink("/proc/self/exe").parent_path().string();
 }
 
-int measure(CorpusKind kind, const std::string& directory, uint64_t bytes) {
+// The better of several: what a noisy machine takes away is not the program's.
+template <typename Measure>
+auto best(unsigned runs, const Measure& measureOnce) {
+  auto kept = measureOnce();
+  for (unsigned i = 1; i < runs; ++i) {
+    const auto next = measureOnce();
+    if (next.megabytesPerSecond() > kept.megabytesPerSecond()) kept = next;
+  }
+  return kept;
+}
+
+// Several runs of the programs, each figure the better of them.
+PipelineRun bestRun(unsigned runs, const Corpus& corpus, const PipelineOptions& options) {
+  PipelineRun kept = runPipeline(corpus, options);
+  for (unsigned i = 1; i < runs && kept.ok; ++i) {
+    const PipelineRun next = runPipeline(corpus, options);
+    if (!next.ok) return next;
+    if (next.agent.cpuSeconds < kept.agent.cpuSeconds) kept.agent = next.agent;
+    if (next.aggregator.megabytesPerSecond() > kept.aggregator.megabytesPerSecond()) {
+      kept.aggregator = next.aggregator;
+    }
+    kept.wallSeconds = std::min(kept.wallSeconds, next.wallSeconds);
+  }
+  return kept;
+}
+
+int measure(CorpusKind kind, const std::string& directory, uint64_t bytes, unsigned runs) {
   const Corpus corpus = makeCorpus(kind, directory + "/" + name(kind), bytes);
   std::printf("%s: %.0f MB, %llu lines, %.0f bytes a line\n", name(kind), corpus.bytes / 1e6,
               static_cast<unsigned long long>(corpus.lines),
               static_cast<double>(corpus.bytes) / static_cast<double>(corpus.lines));
   limitPread(corpus);  // warms the page cache
-  print("limit: pread", limitPread(corpus));
-  print("limit: newline search", limitNewlines(corpus));
-  const Figure zstd = limitZstd(corpus);
+  print("limit: pread", best(runs, [&] { return limitPread(corpus); }));
+  print("limit: newline search", best(runs, [&] { return limitNewlines(corpus); }));
+  const Figure zstd = best(runs, [&] { return limitZstd(corpus); });
   print("limit: zstd -1 of the messages", zstd);
-  print("agent: read + split + join to nothing", agentToNothing(corpus));
+  print("agent: read + split + join to nothing",
+        best(runs, [&] { return agentToNothing(corpus); }));
   PipelineOptions options{ownDirectory(), directory + "/run", true};
-  const PipelineRun durable = runPipeline(corpus, options);
+  const PipelineRun durable = bestRun(runs, corpus, options);
   if (!durable.ok) {
     std::fprintf(stderr, "logtail-bench: %s\n", durable.why.c_str());
     return 1;
   }
   print("agent: whole, acknowledged durable", durable.agent, &zstd);
-  const Figure receive =
-      limitReceive(directory, static_cast<uint64_t>(durable.aggregator.bytes), 48 * 1024);
+  const auto wire = static_cast<uint64_t>(durable.aggregator.bytes);
+  const Figure receive = best(runs, [&] { return limitReceive(directory, wire, 48 * 1024); });
   print("limit: recv + CRC + write (wire bytes)", receive);
   print("aggregator: receive + ledger + durable append", durable.aggregator, &receive);
   options.sync = false;
-  const PipelineRun unsynced = runPipeline(corpus, options);
+  const PipelineRun unsynced = bestRun(runs, corpus, options);
   if (!unsynced.ok) return 1;
   std::printf(
       "  fdatasync before ack: %.2f s against %.2f s without (%+.1f %%), CPU of both %.2f s "
@@ -68,6 +96,8 @@ int main(int argc, char** argv) {
   CLI::App app("logtail-bench: MB (10^6 bytes) per CPU-second, user and system");
   std::string size = "1GiB";
   std::string directory;
+  unsigned runs = 3;
+  app.add_option("--runs", runs, "of each measurement; the best counts")->check(CLI::Range(1, 20));
   app.add_option("--bytes", size, "of each corpus");
   app.add_option("--dir", directory, "where to work; a temporary directory otherwise");
   CLI11_PARSE(app, argc, argv);
@@ -84,7 +114,7 @@ int main(int argc, char** argv) {
   fs::create_directories(directory);
   int failed = 0;
   for (const CorpusKind kind : {CorpusKind::kText, CorpusKind::kJson}) {
-    failed |= measure(kind, directory, bytes->count);
+    failed |= measure(kind, directory, bytes->count, runs);
   }
   if (temporary) fs::remove_all(directory);
   return failed;

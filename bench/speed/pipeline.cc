@@ -21,6 +21,7 @@ namespace {
 
 namespace fs = std::filesystem;
 constexpr std::chrono::minutes kLimit{10};
+constexpr std::chrono::milliseconds kPoll{50};
 
 // A child process, ended by its id.
 class Child {
@@ -110,7 +111,7 @@ PipelineRun runPipeline(const Corpus& corpus, const PipelineOptions& options) {
     if (read >= static_cast<double>(corpus.bytes) && unacked == 0) break;
     if (std::chrono::steady_clock::now() - start > kLimit)
       return run.why = "not all became durable", run;
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    std::this_thread::sleep_for(kPoll);
   }
   run.wallSeconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   run.agent = {static_cast<double>(corpus.bytes), agent.cpuSeconds()};

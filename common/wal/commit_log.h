@@ -29,7 +29,7 @@ class CommitLog {
     base::Nanos retryInterval = std::chrono::milliseconds(200);  // when the disk has no room
     // Under load generations begin this far apart, or once so many bytes wait: fewer syncs for the
     // same bytes. An entry that comes after a pause is written at once.
-    base::Nanos gather = std::chrono::milliseconds(2);
+    base::Nanos gather = std::chrono::milliseconds(5);
     size_t gatherBytes = 1024 * 1024;
   };
   struct Counts {
