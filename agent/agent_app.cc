@@ -59,7 +59,8 @@ TailWorkerOptions workerOptions(const AgentConfig& config, unsigned index) {
   options.openFiles = openFiles() / config.workers;
   options.disk.spoolDirectory = config.state.dir + "/spool";
   // Each worker looks after its own share of the streams, and of what they may keep.
-  options.disk.limits = {config.disk.max.count / config.workers, config.disk.minFree};
+  options.disk.limits = {config.disk.max.count / config.workers, config.disk.minFree,
+                         config.workers};
   return options;
 }
 

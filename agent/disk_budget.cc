@@ -64,7 +64,8 @@ uint64_t DiskBudget::shortage(const std::string& path) const {
   const auto space = files_.space(path);
   if (!space.ok()) return 0;
   const uint64_t keep = minFree(*space, limits_.minFreePercent);
-  return keep - std::min(keep, space->availableBytes);
+  const uint64_t missing = keep - std::min(keep, space->availableBytes);
+  return (missing + limits_.sharers - 1) / limits_.sharers;
 }
 
 bool DiskBudget::isOneFileSystem() const {

@@ -19,6 +19,7 @@ namespace logtail::agent {
 struct DiskLimits {
   uint64_t maxBytes = 1ULL << 30;
   uint32_t minFreePercent = 15;
+  uint32_t sharers = 1;  // workers that each set their share of missing space free
 };
 
 struct HeldGeneration {

@@ -8,6 +8,7 @@
 #include <cstdio>
 
 #include "agent/agent_app.h"
+#include "common/base/directory_lock.h"
 #include "common/base/log.h"
 
 namespace {
@@ -29,6 +30,7 @@ sigset_t blockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);  // the terminal went: as the others
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -39,6 +41,11 @@ int run(const agent::AgentConfig& config) {
   raiseDescriptorLimit();
   // Few arenas: worker, network and checkpoint threads free what others allocated.
   ::mallopt(M_ARENA_MAX, 2);
+  const auto lock = base::DirectoryLock::acquire(config.state.dir);
+  if (!lock.ok()) {
+    std::fprintf(stderr, "logtail-agent: %s\n", lock.message().c_str());
+    return kExitConfig;
+  }
   agent::AgentApp app(config, base::posixFileSystem(), base::systemClock());
   const base::Status started = app.start();
   if (!started.ok()) {
@@ -60,7 +67,11 @@ int main(int argc, char** argv) {
   bool printDocs = false;
   cli.add_flag("--print-config-docs", printDocs, "print the configuration's documentation");
   CLI::App* validate = cli.add_subcommand("validate", "check the configuration and exit");
-  CLI11_PARSE(cli, argc, argv);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? 0 : kExitConfig;
+  }
   const auto table = logtail::agent::agentTable();
   if (printDocs) {
     std::fputs(logtail::config::documentation(*table.spec()).c_str(), stdout);

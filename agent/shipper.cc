@@ -103,7 +103,7 @@ class Shipper::Impl final : public ShipperConnection::Owner {
   base::Nanos upSince_{};
   uint64_t ackedAtUp_ = 0;
   base::Nanos downSince_{};  // since the last good connection, or the start
-  unsigned failures_ = 0;  // in a row
+  unsigned failures_ = 0;    // in a row
   bool stopping_ = false;
   std::function<void(bool)> drained_;
   std::atomic<bool> wakePosted_{false};

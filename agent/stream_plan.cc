@@ -78,8 +78,7 @@ std::vector<PlannedGeneration> placeKnown(
       if (files[i].copyFrom > known.to) {  // the ledger lost what the copy lacks
         planned.file = i;
         planned.gapTo = files[i].copyFrom;
-      } else if ((known.end && files[i].isCompressed) ||
-                 files[i].holds(known.to, known.tailHash)) {
+      } else if ((known.end && files[i].isCompressed) || files[i].holds(known.to, known.tailHash)) {
         planned.file = i;
       } else {
         rewritten[i] = known.id;

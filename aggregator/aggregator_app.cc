@@ -57,16 +57,18 @@ base::Status AggregatorApp::start() {
 }
 
 // What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a cursor
-// of a newer version.
+// or a snapshot of a newer version: then nothing was touched yet.
 base::Result<uint64_t> AggregatorApp::knownDurable() {
   uint64_t known = 0;
-  const auto snapshots = LedgerStore::list(fs_, config_.data.dir + "/ledger");
+  const std::string ledger = config_.data.dir + "/ledger";
+  LOGTAIL_TRY(LedgerStore::refuseNewer(fs_, ledger));
+  const auto snapshots = LedgerStore::list(fs_, ledger);
   if (snapshots.ok() && !snapshots->empty()) known = snapshots->back();
   for (const auto& chosen : config_.outputs) {
     const auto progress = outputs::Manifest::read(fs_, outputDirectory(chosen.id));
     if (!progress.ok() && progress.code() == base::Errc::kTooNew) return progress.error();
     // A position is what comes next: everything before it was durable.
-    if (progress.ok() && progress->position)
+    if (progress.ok() && progress->position && progress->position->sequence > 0)
       known = std::max(known, progress->position->sequence - 1);
   }
   return known;
@@ -80,14 +82,17 @@ std::string AggregatorApp::describe(const event::StreamKey& key) {
   return description;
 }
 
+// A twentieth is for cursors and ledger, never for frames.
+uint64_t AggregatorApp::queueCapacity() const {
+  const uint64_t size = config_.queue.size.count;
+  return size - std::max<uint64_t>(size / 20, config_.queue.segment.count);
+}
+
 base::Status AggregatorApp::openQueue() {
   wal::QueueOptions options;
   options.directory = config_.data.dir + "/queue";
   options.segmentBytes = config_.queue.segment.count;
-  // A twentieth is for cursors, ledger and dead letters, never for frames.
-  options.capacityBytes =
-      config_.queue.size.count -
-      std::max<uint64_t>(config_.queue.size.count / 20, config_.queue.segment.count);
+  options.capacityBytes = queueCapacity();
   const auto known = knownDurable();
   if (!known.ok()) return known.error();
   options.knownDurable = *known;
@@ -218,7 +223,8 @@ void AggregatorApp::stop() {
 
 net::HttpResponse AggregatorApp::answerAudit(const net::HttpRequest& request) {
   AuditInput input = gatherAudit(*intake_, outputs_, segments_, clock_);
-  input.lostAfterAck = recovery_.lostAfterAck + replayLost_;
+  // The replay meets what recovery has counted already.
+  input.lostAfterAck = std::max(recovery_.lostAfterAck, replayLost_);
   const Audit audit = takeAudit(input, fs_, segments_);
   net::HttpResponse response;
   response.contentType = "application/json";
@@ -253,7 +259,7 @@ void AggregatorApp::addMetrics() {
   gauge("logtail_queue_used_bytes", "Of segment files.",
         [this] { return static_cast<double>(log_->counts().usedBytes); });
   gauge("logtail_queue_capacity_bytes", "Most bytes of segment files.",
-        [this] { return static_cast<double>(config_.queue.size.count); });
+        [this] { return static_cast<double>(queueCapacity()); });
   gauge("logtail_queue_full", "1 while nothing is taken in for want of room.",
         [this] { return log_->counts().full ? 1.0 : 0.0; });
   gauge("logtail_queue_waiting_bytes", "Appended, not durable yet.",

@@ -47,6 +47,7 @@ class AggregatorApp {
   base::Status startHttp();
   void addMetrics();
   base::Result<uint64_t> knownDurable();
+  uint64_t queueCapacity() const;
   std::string outputDirectory(const std::string& id) const {
     return config_.data.dir + "/outputs/" + id;
   }

@@ -17,7 +17,7 @@ config::Table<QueueConfig> queueTable() {
           "size", &QueueConfig::size,
           "Most bytes of the queue; a twentieth, at least one segment, is kept back. When the rest "
           "is used, an output that is behind with `full: block` stops ingest.")
-      .range(64_MiB, 1024_TB);
+      .range(32_MiB, 1024_TB);
   table.value("segment", &QueueConfig::segment, "Size of one segment file.").range(8_MiB, 1_GiB);
   table
       .value(
@@ -65,7 +65,7 @@ config::Table<AggregatorConfig> aggregatorTable(
   table
       .value("memory", &AggregatorConfig::memory,
              "Byte budget: one half for ledger and frames under way, one half for the outputs.")
-      .range(64_MiB, 1024_GB);
+      .range(160_MB, 1024_GB);
   table.choice("ack_after", &AggregatorConfig::ackAfter,
                "What must be durable before a frame is acknowledged.",
                {{"queue", AckAfter::kQueue}});

@@ -30,17 +30,8 @@ Content toContent(const outputs::Tally& tally) {
   return {tally.records, tally.bytes, tally.digest};
 }
 
-void checkStream(const StreamState& stream, Audit& audit) {
-  const StreamTotals& t = stream.totals;
-  const std::string who = nameOf(stream);
-  if (!stream.rebuilt && t.consumedBytes + t.openAdjust != t.content.recordBytes + t.dropBytes() +
-                                                               t.lostBytes() + stream.openBytes()) {
-    report(audit.unaccounted, "law: " + who + ": " + std::to_string(t.consumedBytes) +
-                                  " bytes consumed, but " + std::to_string(t.content.recordBytes) +
-                                  " in records, " + std::to_string(t.dropBytes()) + " dropped, " +
-                                  std::to_string(t.lostBytes()) + " lost, " +
-                                  std::to_string(stream.openBytes()) + " open");
-  }
+// What stays a finding for ever, also when the stream itself is forgotten.
+void checkTotals(const std::string& who, const StreamTotals& t, Audit& audit) {
   if (t.gaps.blocks > 0) {
     report(audit.unaccounted, "gap: " + who + ": " + std::to_string(t.gaps.bytes) +
                                   " bytes missing before " + std::to_string(t.gaps.blocks) +
@@ -54,6 +45,20 @@ void checkStream(const StreamState& stream, Audit& audit) {
     report(audit.unaccounted, "repeat: " + who + ": " + std::to_string(t.repeated.blocks) +
                                   " blocks came twice and nothing explains it");
   }
+}
+
+void checkStream(const StreamState& stream, Audit& audit) {
+  const StreamTotals& t = stream.totals;
+  const std::string who = nameOf(stream);
+  if (!stream.rebuilt && t.consumedBytes + t.openAdjust != t.content.recordBytes + t.dropBytes() +
+                                                               t.lostBytes() + stream.openBytes()) {
+    report(audit.unaccounted, "law: " + who + ": " + std::to_string(t.consumedBytes) +
+                                  " bytes consumed, but " + std::to_string(t.content.recordBytes) +
+                                  " in records, " + std::to_string(t.dropBytes()) + " dropped, " +
+                                  std::to_string(t.lostBytes()) + " lost, " +
+                                  std::to_string(stream.openBytes()) + " open");
+  }
+  checkTotals(who, t, audit);
   if (stream.endedNanos != 0 && stream.unfinished() > 0) {
     report(audit.unaccounted, "unfinished: " + who + ": ended with " +
                                   std::to_string(stream.unfinished()) + " generations without end");
@@ -162,6 +167,7 @@ Audit takeAudit(const AuditInput& input, base::FileSystem& fs, const wal::Segmen
     }
   }
   audit.totals.add(input.retired);
+  checkTotals("forgotten streams", input.retired, audit);
   for (const StreamState& stream : input.streams) {
     audit.totals.add(stream.totals);
     audit.openBytes += stream.openBytes();

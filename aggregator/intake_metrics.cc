@@ -11,7 +11,6 @@ IntakeMetrics::IntakeMetrics(metrics::Registry& r)
       records(r.counter("logtail_records_total", "Records accepted.")),
       recordBytes(r.counter("logtail_record_bytes_total", "Raw bytes of accepted records.")),
       gaps(r.counter("logtail_gaps_total", "Undeclared gaps before accepted blocks.")),
-      gapBytes(r.counter("logtail_gap_bytes_total", "Bytes missing in undeclared gaps.")),
       repeats(r.counter("logtail_repeats_total", "Blocks that were known already: dropped.")),
       forbidden(
           r.counter("logtail_forbidden_blocks_total", "Blocks of another node's stream: dropped.")),

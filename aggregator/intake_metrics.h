@@ -18,7 +18,6 @@ struct IntakeMetrics {
   metrics::Counter& records;
   metrics::Counter& recordBytes;  // raw bytes of the records
   metrics::Counter& gaps;
-  metrics::Counter& gapBytes;
   metrics::Counter& repeats;
   metrics::Counter& forbidden;
   metrics::Counter& poison;

@@ -9,6 +9,7 @@
 
 #include "aggregator/aggregator_app.h"
 #include "aggregator/output_types.h"
+#include "common/base/directory_lock.h"
 #include "common/base/log.h"
 
 namespace {
@@ -22,6 +23,7 @@ sigset_t blockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);  // the terminal went: as the others
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -36,6 +38,11 @@ int run(const aggregator::AggregatorConfig& config, const outputs::OutputRegistr
       base::logWarn("aggregator: cannot raise RLIMIT_NOFILE");
   }
   ::mallopt(M_ARENA_MAX, 4);
+  const auto lock = base::DirectoryLock::acquire(config.data.dir);
+  if (!lock.ok()) {
+    std::fprintf(stderr, "logtail-aggregator: %s\n", lock.message().c_str());
+    return kExitConfig;
+  }
   aggregator::AggregatorApp app(config, registry, base::posixFileSystem(), base::systemClock());
   const base::Status started = app.start();
   if (!started.ok()) {
@@ -58,7 +65,11 @@ int main(int argc, char** argv) {
   bool printDocs = false;
   cli.add_flag("--print-config-docs", printDocs, "print the configuration's documentation");
   CLI::App* validate = cli.add_subcommand("validate", "check the configuration and exit");
-  CLI11_PARSE(cli, argc, argv);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return cli.exit(error) == 0 ? 0 : kExitConfig;
+  }
   const logtail::outputs::OutputRegistry registry = logtail::aggregator::outputTypes();
   const auto table = logtail::aggregator::aggregatorTable(registry.types());
   if (printDocs) {

@@ -19,7 +19,7 @@ class Receiver {
   struct Options {
     std::string host = "0.0.0.0";
     uint16_t port = 24300;  // 0: a free one
-    size_t threads = 1;  // one takes in some GB a second; more only pays with TLS
+    size_t threads = 1;     // one takes in some GB a second; more only pays with TLS
     size_t connections = 2000;
     AgentSession::Options session;
   };

@@ -3,10 +3,11 @@
 // Its executor is the socket's strand; every callback runs there.
 
 #include <array>
-#include <boost/asio.hpp>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include <boost/asio.hpp>
 
 #include "aggregator/connection.h"
 

@@ -107,9 +107,13 @@ std::string describeAudit(const std::string& json, bool streams) {
   describeTotals(objectAt(audit, "totals"), out);
   if (const auto at = audit.FindMember("outputs"); at != audit.MemberEnd() && at->value.IsArray()) {
     for (const auto& output : at->value.GetArray()) {
-      line(out, "output " + textAt(output, "id"),
-           content(objectAt(output, "delivered")) + " delivered, " +
-               content(objectAt(output, "in_flight")) + " in flight");
+      std::string text = content(objectAt(output, "delivered")) + " delivered, " +
+                         content(objectAt(output, "in_flight")) + " in flight";
+      for (const char* fate : {"skipped", "dead_lettered"}) {
+        if (uintAt(objectAt(output, fate), "records") == 0) continue;
+        text += ", " + content(objectAt(output, fate)) + " " + fate;
+      }
+      line(out, "output " + textAt(output, "id"), text);
     }
   }
   if (const auto at = audit.FindMember("streams");
