@@ -71,6 +71,7 @@ struct BatchReader::Pool {
   std::mutex mutex;
   std::vector<std::unique_ptr<Decoded>> free;
   size_t out = 0;
+  bool wanted = false;           // somebody was told that there is no room
   std::function<void()> onFree;  // empty once the reader died
 
   void giveBack(Decoded* batch) {
@@ -80,7 +81,7 @@ struct BatchReader::Pool {
     if (!onFree) return;
     owned->reset();
     free.push_back(std::move(owned));
-    onFree();
+    if (std::exchange(wanted, false)) onFree();
   }
 };
 
@@ -101,7 +102,10 @@ BatchReader::~BatchReader() {
 
 std::shared_ptr<BatchReader::Decoded> BatchReader::acquire() {
   const std::lock_guard lock(pool_->mutex);
-  if (pool_->out >= limits_.batches) return nullptr;
+  if (pool_->out >= limits_.batches) {
+    pool_->wanted = true;
+    return nullptr;
+  }
   ++pool_->out;
   std::unique_ptr<Decoded> batch;
   if (pool_->free.empty()) {
@@ -170,6 +174,8 @@ Result<bool> BatchReader::nextEntry() {
   if (entry.header.sequence < position_.sequence) return true;
   position_.epoch = entry.header.epoch;
   if (entry.header.kind == wal::EntryKind::kFrame) {
+    // What the place was within an entry that is gone says nothing of the one behind it.
+    if (entry.header.sequence > position_.sequence) resumeUnit_ = 0;
     position_.sequence = entry.header.sequence;
     openFrame(entry);
     return true;
@@ -277,7 +283,8 @@ void BatchReader::learn(std::string_view payload) {
     return;
   }
   auto description = event::decodeStreamDescription(entry->description);
-  if (!description.ok()) return undecodable(description.message());
+  // The queue's writer did not know it either: descriptionOf() asks once more.
+  if (!description.ok() || description->pod.empty()) return;
   known.description = std::make_shared<event::StreamDescription>(std::move(*description));
   known.encoded = std::move(entry->description);
 }
@@ -285,7 +292,7 @@ void BatchReader::learn(std::string_view payload) {
 BatchReader::DescriptionPtr BatchReader::descriptionOf(const event::StreamKey& key) {
   Known& known = known_[key];
   if (known.description != nullptr) return known.description;
-  if (const auto at = before_.find(key); at != before_.end()) {
+  if (const auto at = before_.find(key); at != before_.end() && at->second.description != nullptr) {
     known = at->second;
     return known.description;
   }

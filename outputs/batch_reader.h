@@ -37,7 +37,7 @@ class BatchReader {
   // The encoded description of a stream, for one whose own entry is damaged; empty when unknown.
   using Describe = std::function<std::string(const event::StreamKey&)>;
 
-  // `onFree` is called, on any thread, when a batch was let go.
+  // `onFree` is called, on any thread, when a batch was let go after next() had no room.
   BatchReader(base::FileSystem& files, const wal::SegmentList& queue, uint64_t queueId,
               BatchLimits limits, Describe describe, std::function<void()> onFree);
   ~BatchReader();

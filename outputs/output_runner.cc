@@ -158,6 +158,7 @@ std::optional<std::string> OutputRunner::problem() const {
 void OutputRunner::setProblem(std::optional<std::string> problem) {
   const std::lock_guard lock(mailbox_->mutex);
   mailbox_->problem = std::move(problem);
+  mailbox_->changed.notify_all();  // drain(): a start brings the cursor's place with it
 }
 
 // --- the runner's thread

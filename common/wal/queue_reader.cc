@@ -15,7 +15,7 @@ const EntryView& QueueReader::entry() const {
 
 void QueueReader::seek(uint64_t sequence) {
   expected_ = std::max<uint64_t>(sequence, 1);
-  anyRead_ = false;
+  exact_ = true;
   walker_.reset();
   file_.reset();
 }
@@ -31,8 +31,7 @@ base::Result<bool> QueueReader::openSegment() {
     return file.error();
   }
   if (found->header.firstSequence > expected_) {
-    if (anyRead_ || expected_ > 1)
-      counts_.skippedEntries += found->header.firstSequence - expected_;
+    if (exact_ || expected_ > 1) counts_.skippedEntries += found->header.firstSequence - expected_;
     expected_ = found->header.firstSequence;
   }
   info_ = *found;
@@ -108,7 +107,7 @@ base::Result<QueueReader::Next> QueueReader::next() {
 void QueueReader::skip(const EntryHeader& header) {
   if (header.sequence > expected_) counts_.lostEntries += header.sequence - expected_;
   expected_ = std::max(expected_, header.completes() + 1);
-  anyRead_ = true;
+  exact_ = true;
 }
 
 base::Error QueueReader::refuse(const EntryHeader& header) {

@@ -41,6 +41,7 @@ class QueueReader {
 
   uint64_t nextSequence() const { return expected_; }
   uint64_t segment() const { return info_.header.segment; }  // number, of the entry's segment
+  // Goes on there; what retention took from there on is counted, the first entry included.
   void seek(uint64_t sequence);
   const ReaderCounts& counts() const { return counts_; }
 
@@ -59,7 +60,7 @@ class QueueReader {
   base::FileSystem& fs_;
   const SegmentList& list_;
   uint64_t expected_;
-  bool anyRead_ = false;  // counts of what is missing begin behind the first entry
+  bool exact_ = false;  // expected_ is what the consumer wants, not the oldest there is
   SegmentInfo info_;
   std::unique_ptr<base::File> file_;
   std::unique_ptr<SegmentWalker> walker_;
