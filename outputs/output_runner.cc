@@ -218,6 +218,7 @@ Status OutputRunner::begin() {
 Status OutputRunner::beginAnew(FirstStart from) {
   Progress have = cursor().progress();
   for (const Tally& tally : have.forgotten.tallies) {
+    if (tally == Tally{}) continue;
     have.streams[event::StreamKey{}][Fate::kDelivered] += tally;
   }
   auto beginning = context_.begin(from, have.streams);

@@ -88,8 +88,8 @@ void CrashRun::note(const CrashEvent& event) {
   constexpr const char* kWhat[] = {"kill -9", "start", "delete state, start"};
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   std::ofstream(programs_.directory() + "/events.log", std::ios::app)
-      << std::fixed << std::setprecision(3) << std::chrono::duration<double>(now).count() << " " << name(event.target) << " "
-      << kWhat[static_cast<size_t>(event.kind)] << "\n";
+      << std::fixed << std::setprecision(3) << std::chrono::duration<double>(now).count() << " "
+      << name(event.target) << " " << kWhat[static_cast<size_t>(event.kind)] << "\n";
 }
 
 Status CrashRun::follow(const CrashEvent& event) {
