@@ -26,6 +26,16 @@ std::vector<wal::StreamSpan> spansOf(std::span<const event::BlockHeader> blocks,
   return spans;
 }
 
+// Time of the oldest record of a frame; nothing without records.
+std::optional<int64_t> oldestRecord(const std::vector<event::BlockHeader>& blocks) {
+  std::optional<int64_t> oldest;
+  for (const event::BlockHeader& block : blocks) {
+    if (block.records == 0) continue;
+    oldest = std::min(oldest.value_or(block.minTimeNanos), block.minTimeNanos);
+  }
+  return oldest;
+}
+
 }  // namespace
 
 Intake::Intake(Ledger& ledger, wal::CommitLog& log, Quarantine& quarantine, base::Clock& clock,
@@ -177,8 +187,13 @@ Intake::FrameAnswer Intake::store(NodeLink& link, const std::shared_ptr<NodeLink
   entry.head = wal::encodeFrameHead(envelope);
   entry.bodyOwner = std::move(owner);
   entry.body = body;
-  const base::Result<uint64_t> appended = append(
-      std::move(entry), &link, [shared, life, sequence] { shared->frameDurable(life, sequence); });
+  const std::optional<int64_t> oldest = oldestRecord(blocks_);
+  const base::Result<uint64_t> appended =
+      append(std::move(entry), &link, [this, shared, life, sequence, oldest] {
+        shared->frameDurable(life, sequence);
+        if (!oldest) return;
+        metrics_.durableLatency.observe(static_cast<double>(clock_.wallNanos() - *oldest) / 1e9);
+      });
   FrameAnswer answer;
   if (!appended.ok()) {
     answer.kind = appended.code() == base::Errc::kPushBack ? FrameAnswer::Kind::kNack

@@ -23,7 +23,11 @@ IntakeMetrics::IntakeMetrics(metrics::Registry& r)
       connectionsRefused(
           r.counter("logtail_connections_refused_total", "Connections beyond the limit.")),
       malformed(r.counter("logtail_malformed_connections_total",
-                          "Connections closed because of what they sent.")) {
+                          "Connections closed because of what they sent.")),
+      durableLatency(
+          r.histogram("logtail_durable_latency_seconds",
+                      "From the time stamp of a frame's oldest record to its durability.",
+                      metrics::exponentialBounds(0.001, 1.25, 50))) {
   for (size_t reason = 1; reason < wire::kNackReasons; ++reason) {
     nacks[reason] = &r.counter("logtail_nacks_total", "Frames sent back, by reason.",
                                {{"reason", wire::name(static_cast<wire::NackReason>(reason))}});

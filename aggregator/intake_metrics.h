@@ -26,6 +26,9 @@ struct IntakeMetrics {
   metrics::Gauge& connections;
   metrics::Counter& connectionsRefused;
   metrics::Counter& malformed;  // connections closed for what they sent
+  // From the runtime's time stamp of a frame's oldest record to its durability; clocks of two
+  // machines differ, so below their difference it tells nothing.
+  metrics::Histogram& durableLatency;
   std::array<metrics::Counter*, wire::kNackReasons> nacks{};
 };
 

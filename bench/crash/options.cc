@@ -28,6 +28,8 @@ void declare(CLI::App& app, CrashOptions& out, double& seconds, int64_t& auditSe
   app.add_flag("--delete-agent-state", out.deleteAgentState,
                "deletes the agent's state directory in the middle of the run");
   app.add_option("--audit-wait", auditSeconds, "seconds the audit may wait for the last delivery");
+  app.add_option("--short-lived", out.shortLived, "pods that live 100 ms, spread over the run");
+  app.add_option("--long-line", out.longLine, "one line of so many bytes");
   app.add_option("--output-yaml", out.outputYaml, "further keys of the file output");
   app.add_option("--programs", out.programs, "directory of the programs (this one's)");
   app.add_option("--dir", out.base, "where the run's own directory goes ($TMPDIR)");

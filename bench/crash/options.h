@@ -20,6 +20,8 @@ struct CrashOptions {
   uint32_t pods = 50;
   double rate = 90'000;  // lines a second: about 512 KiB a pod
   std::string partialFraction = "0.002";
+  uint32_t shortLived = 0;  // pods that live 100 ms, their directories one second longer
+  std::string longLine;     // one line of so many bytes: "100MiB"
   std::string outputYaml;  // further keys of the file output
   std::chrono::seconds auditWait{60};
   bool deleteAgentState = false;

@@ -115,11 +115,30 @@ void Programs::kill9(Target target) {
 Status Programs::startPodsim() {
   char rate[32];
   std::snprintf(rate, sizeof rate, "%.1f", options_.rate);
-  auto started =
-      Child::start({program("podsim"), "--root", root(), "--pods", std::to_string(options_.pods),
-                    "--rate", rate, "--rotate-bytes", "512KiB", "--rotate-every", "1s", "--seed",
-                    std::to_string(options_.seed), "--partial-fraction", options_.partialFraction},
-                   logPath("podsim"));
+  std::vector<std::string> arguments{program("podsim"),
+                                     "--root",
+                                     root(),
+                                     "--pods",
+                                     std::to_string(options_.pods),
+                                     "--rate",
+                                     rate,
+                                     "--rotate-bytes",
+                                     "512KiB",
+                                     "--rotate-every",
+                                     "1s",
+                                     "--seed",
+                                     std::to_string(options_.seed),
+                                     "--partial-fraction",
+                                     options_.partialFraction};
+  if (options_.shortLived > 0) {
+    const std::string duration = std::to_string(options_.time.count()) + "ms";
+    arguments.insert(arguments.end(), {"--short-lived", std::to_string(options_.shortLived),
+                                       "--duration", duration});
+  }
+  if (!options_.longLine.empty()) {
+    arguments.insert(arguments.end(), {"--long-line", options_.longLine});
+  }
+  auto started = Child::start(arguments, logPath("podsim"));
   if (!started.ok()) return started.error();
   podsim_ = std::move(*started);
   return {};

@@ -7,6 +7,7 @@
 #include <filesystem>
 
 #include "bench/speed/pipeline.h"
+#include "bench/speed/steady.h"
 #include "common/base/units.h"
 
 namespace {
@@ -54,6 +55,44 @@ PipelineRun bestRun(unsigned runs, const Corpus& corpus, const PipelineOptions& 
   return kept;
 }
 
+void printSyncs(const char* what, const PipelineRun& synced, const PipelineRun& unsynced) {
+  std::printf("  %s: %.2f s against %.2f s without (%+.1f %%), CPU of both %.2f s against %.2f s\n",
+              what, synced.wallSeconds, unsynced.wallSeconds,
+              100 * (synced.wallSeconds / unsynced.wallSeconds - 1),
+              synced.agent.cpuSeconds + synced.aggregator.cpuSeconds,
+              unsynced.agent.cpuSeconds + unsynced.aggregator.cpuSeconds);
+}
+
+// What it costs to sync before the acknowledgement, on this disk and on one that takes 5 ms more.
+int compareSyncs(unsigned runs, const Corpus& corpus, PipelineOptions options,
+                 const PipelineRun& durable) {
+  options.slowSyncMicros = 5000;
+  const PipelineRun slow = bestRun(runs, corpus, options);
+  options.slowSyncMicros = 0;
+  options.sync = false;
+  const PipelineRun unsynced = bestRun(runs, corpus, options);
+  if (!unsynced.ok || !slow.ok) return 1;
+  printSyncs("fdatasync before ack", durable, unsynced);
+  printSyncs("the same, 5 ms added to each", slow, unsynced);
+  return 0;
+}
+
+int measureSteady(const std::string& directory, unsigned pods, unsigned rate, unsigned seconds) {
+  const SteadyRun run = runSteady(ownDirectory(), directory + "/steady", pods, rate, seconds);
+  if (!run.ok) {
+    std::fprintf(stderr, "logtail-bench: %s\n", run.why.c_str());
+    return 1;
+  }
+  std::printf("agent, %u pods, %u lines/s: %.2f %% of a core, RSS %.1f MB", pods, rate,
+              100 * run.cpuShare, run.rssMegabytes);
+  if (rate > 0) {
+    std::printf(", write() to durable p50 <= %.1f ms, p99 <= %.1f ms", run.p50Millis,
+                run.p99Millis);
+  }
+  std::printf("\n");
+  return 0;
+}
+
 int measure(CorpusKind kind, const std::string& directory, uint64_t bytes, unsigned runs) {
   const Corpus corpus = makeCorpus(kind, directory + "/" + name(kind), bytes);
   std::printf("%s: %.0f MB, %llu lines, %.0f bytes a line\n", name(kind), corpus.bytes / 1e6,
@@ -77,17 +116,7 @@ int measure(CorpusKind kind, const std::string& directory, uint64_t bytes, unsig
   const Figure receive = best(runs, [&] { return limitReceive(directory, wire, 48 * 1024); });
   print("limit: recv + CRC + write (wire bytes)", receive);
   print("aggregator: receive + ledger + durable append", durable.aggregator, &receive);
-  options.sync = false;
-  const PipelineRun unsynced = bestRun(runs, corpus, options);
-  if (!unsynced.ok) return 1;
-  std::printf(
-      "  fdatasync before ack: %.2f s against %.2f s without (%+.1f %%), CPU of both %.2f s "
-      "against %.2f s\n",
-      durable.wallSeconds, unsynced.wallSeconds,
-      100 * (durable.wallSeconds / unsynced.wallSeconds - 1),
-      durable.agent.cpuSeconds + durable.aggregator.cpuSeconds,
-      unsynced.agent.cpuSeconds + unsynced.aggregator.cpuSeconds);
-  return 0;
+  return compareSyncs(runs, corpus, options, durable);
 }
 
 }  // namespace
@@ -97,6 +126,10 @@ int main(int argc, char** argv) {
   std::string size = "1GiB";
   std::string directory;
   unsigned runs = 3;
+  unsigned seconds = 20;
+  bool steadyOnly = false;
+  app.add_option("--seconds", seconds, "of each steady load")->check(CLI::Range(1, 3600));
+  app.add_flag("--steady", steadyOnly, "the steady loads alone");
   app.add_option("--runs", runs, "of each measurement; the best counts")->check(CLI::Range(1, 20));
   app.add_option("--bytes", size, "of each corpus");
   app.add_option("--dir", directory, "where to work; a temporary directory otherwise");
@@ -113,7 +146,10 @@ int main(int argc, char** argv) {
     directory = fs::temp_directory_path() / ("logtail-bench-" + std::to_string(::getpid()));
   fs::create_directories(directory);
   int failed = 0;
+  failed |= measureSteady(directory, 50, 0, seconds);
+  failed |= measureSteady(directory, 50, 10'000, seconds);
   for (const CorpusKind kind : {CorpusKind::kText, CorpusKind::kJson}) {
+    if (steadyOnly) break;
     failed |= measure(kind, directory, bytes->count, runs);
   }
   if (temporary) fs::remove_all(directory);

@@ -11,6 +11,7 @@ struct PipelineOptions {
   std::string binDirectory;
   std::string workDirectory;  // emptied
   bool sync = true;
+  unsigned slowSyncMicros = 0;  // added to each of the aggregator's fdatasync calls
 };
 
 struct PipelineRun {

@@ -323,6 +323,7 @@ TEST_F(ShipperTest, ASlowReaderGetsEveryByte) {
     if (frame.payload.empty()) break;
     received += frame.payload;
     last = frame.frame.sequence;
+    peer.send(wire::Ack{last, kQueue, {}});
   }
   EXPECT_TRUE(received == sent);
 }
