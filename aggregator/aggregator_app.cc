@@ -132,8 +132,8 @@ base::Status AggregatorApp::startOutputs() {
   options.queueId = recovery_.queueId;
   options.snapshotInterval = config_.snapshotInterval;
   options.retain = config_.queue.retain;
-  maintenance_ =
-      std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_, outputs_, clock_);
+  maintenance_ = std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_,
+                                               outputs_, fs_, budget_, clock_);
   return {};
 }
 

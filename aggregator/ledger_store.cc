@@ -130,12 +130,21 @@ base::Status LedgerStore::save(uint64_t sequence, std::string_view bytes) {
   if (sequence <= newest() && !kept_.empty()) return {};
   LOGTAIL_TRY(base::writeFileAtomically(fs_, path(sequence), bytes));
   kept_.push_back(sequence);
-  prune();
+  prune(kKept);
   return {};
 }
 
-void LedgerStore::prune() {
-  while (kept_.size() > kKept) {
+base::Status LedgerStore::loadNewest(Ledger& into) {
+  if (kept_.empty()) return {};
+  uint64_t damagedRecords = 0;
+  const base::Result<Usable> usable = tryLoad(newest(), into, damagedRecords);
+  if (!usable.ok()) return usable.error();
+  if (*usable == Usable::kWhole) return {};
+  return {base::Errc::kQuarantine, "ledger snapshot " + path(newest()) + " is damaged"};
+}
+
+void LedgerStore::prune(size_t keep) {
+  while (kept_.size() > keep) {
     // A name that stays costs room only: load() takes the newest.
     if (const base::Status removed = fs_.remove(path(kept_.front())); !removed.ok()) {
       base::logWarn("ledger snapshot " + path(kept_.front()) + ": " + removed.message());
