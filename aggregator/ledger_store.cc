@@ -134,6 +134,21 @@ base::Status LedgerStore::save(uint64_t sequence, std::string_view bytes) {
   return {};
 }
 
+base::Status LedgerStore::checkVersions() const {
+  const base::Result<std::vector<uint64_t>> listed = list(fs_, directory_);
+  if (!listed.ok()) return {};  // load() tells
+  for (const uint64_t sequence : *listed) {
+    std::string head(LedgerSnapshot::kHeaderBytes, '\0');
+    const auto file = fs_.open(path(sequence), base::OpenMode::kRead);
+    if (!file.ok() || !(*file)->readAt(0, head).ok()) continue;
+    const base::Result<SnapshotHeader> header = LedgerSnapshot::peek(head);
+    if (!header.ok() && header.code() == base::Errc::kTooNew) {
+      return {base::Errc::kTooNew, path(sequence) + ": " + header.message()};
+    }
+  }
+  return {};
+}
+
 base::Status LedgerStore::loadNewest(Ledger& into) {
   if (kept_.empty()) return {};
   uint64_t damagedRecords = 0;

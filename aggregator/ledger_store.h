@@ -36,6 +36,9 @@ class LedgerStore {
   // there. Durable when it returns ok.
   base::Status save(uint64_t sequence, std::string_view bytes);
 
+  // kTooNew when one of them is a newer version's. Looks only: for a start that has touched
+  // nothing.
+  base::Status checkVersions() const;
   // The newest snapshot once more, into an empty ledger that is not the running one; leaves it
   // empty when there is none.
   base::Status loadNewest(Ledger& into);
