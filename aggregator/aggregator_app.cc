@@ -12,6 +12,8 @@
 namespace logtail::aggregator {
 namespace {
 
+constexpr base::Nanos kForgetWait = std::chrono::seconds(2);
+
 std::chrono::milliseconds toMillis(base::Nanos nanos) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(nanos);
 }
@@ -240,7 +242,10 @@ net::HttpResponse AggregatorApp::answerForget(const net::HttpRequest& request) {
   auto future = done->get_future();
   const base::Status taken =
       intake_->forgetNode(node, [done](const base::Status& status) { done->set_value(status); });
-  const base::Status status = taken.ok() ? future.get() : taken;
+  // A queue without room makes nothing durable, and this thread answers for everybody.
+  const bool answered = taken.ok() && future.wait_for(kForgetWait) == std::future_status::ready;
+  const base::Status notYet(base::Errc::kRetry, "not durable yet: is the queue full?");
+  const base::Status status = answered ? future.get() : taken.ok() ? notYet : taken;
   response.status = status.ok() ? 200 : status.code() == base::Errc::kNotFound ? 404 : 503;
   response.body = status.ok()
                       ? "node " + node + " is forgotten; what it still had is booked as lost\n"

@@ -293,6 +293,25 @@ TEST_F(AggregatorAppTest, MakesAgentsWaitWhileTheDiskIsFull) {
   EXPECT_EQ(delivered(), onceEach(3000 * frames.size()));
 }
 
+TEST_F(AggregatorAppTest, AnswersWhileForgettingANodeFindsNoRoom) {
+  ASSERT_TRUE(start().ok());
+  talk(1, 3);
+  stop();
+  fs_->failWhen([](const test::Operation& operation) -> std::optional<base::Errc> {
+    if (operation.kind != test::OpKind::kAllocate) return std::nullopt;
+    return base::Errc::kPushBack;
+  });
+  ASSERT_TRUE(start().ok());
+  EXPECT_EQ(post("/v1/admin/forget-node?node=n1").status, 503);
+  EXPECT_EQ(get("/livez").status, 200);
+  fs_->failWhen(nullptr);
+  net::HttpResponse forgotten;
+  do {
+    forgotten = post("/v1/admin/forget-node?node=n1");
+  } while (forgotten.status == 503);
+  EXPECT_EQ(forgotten.status, 200);
+}
+
 TEST_F(AggregatorAppTest, ComesOutOfAFullQueueByItself) {
   config_.queue.size.count = 5 * kSegment;
   ASSERT_TRUE(start().ok());
