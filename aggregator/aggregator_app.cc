@@ -12,6 +12,8 @@
 namespace logtail::aggregator {
 namespace {
 
+constexpr base::Nanos kForgetWait = std::chrono::seconds(2);
+
 std::chrono::milliseconds toMillis(base::Nanos nanos) {
   return std::chrono::duration_cast<std::chrono::milliseconds>(nanos);
 }
@@ -56,18 +58,31 @@ base::Status AggregatorApp::start() {
   return {};
 }
 
+<<<<<<< HEAD
 // What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a cursor
 // or a snapshot of a newer version: then nothing was touched yet.
 base::Result<uint64_t> AggregatorApp::knownDurable() {
   uint64_t known = 0;
   const std::string ledger = config_.data.dir + "/ledger";
   LOGTAIL_TRY(LedgerStore::refuseNewer(fs_, ledger));
+=======
+// What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a snapshot
+// or a cursor of a newer version: nothing is touched yet.
+base::Result<uint64_t> AggregatorApp::knownDurable() {
+  uint64_t known = 0;
+  const std::string ledger = config_.data.dir + "/ledger";
+  LOGTAIL_TRY(LedgerStore(fs_, ledger, 0).checkVersions());
+>>>>>>> runner
   const auto snapshots = LedgerStore::list(fs_, ledger);
   if (snapshots.ok() && !snapshots->empty()) known = snapshots->back();
   for (const auto& chosen : config_.outputs) {
     const auto progress = outputs::Manifest::read(fs_, outputDirectory(chosen.id));
     if (!progress.ok() && progress.code() == base::Errc::kTooNew) return progress.error();
+<<<<<<< HEAD
     // A position is what comes next: everything before it was durable.
+=======
+    // A position is what comes next: everything before it was durable. 0: none was reached yet.
+>>>>>>> runner
     if (progress.ok() && progress->position && progress->position->sequence > 0)
       known = std::max(known, progress->position->sequence - 1);
   }
@@ -137,8 +152,8 @@ base::Status AggregatorApp::startOutputs() {
   options.queueId = recovery_.queueId;
   options.snapshotInterval = config_.snapshotInterval;
   options.retain = config_.queue.retain;
-  maintenance_ =
-      std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_, outputs_, clock_);
+  maintenance_ = std::make_unique<Maintenance>(options, *intake_, *store_, *log_, segments_,
+                                               outputs_, fs_, budget_, clock_);
   return {};
 }
 
@@ -244,7 +259,10 @@ net::HttpResponse AggregatorApp::answerForget(const net::HttpRequest& request) {
   auto future = done->get_future();
   const base::Status taken =
       intake_->forgetNode(node, [done](const base::Status& status) { done->set_value(status); });
-  const base::Status status = taken.ok() ? future.get() : taken;
+  // A queue without room makes nothing durable, and this thread answers for everybody.
+  const bool answered = taken.ok() && future.wait_for(kForgetWait) == std::future_status::ready;
+  const base::Status notYet(base::Errc::kRetry, "not durable yet: is the queue full?");
+  const base::Status status = answered ? future.get() : taken.ok() ? notYet : taken;
   response.status = status.ok() ? 200 : status.code() == base::Errc::kNotFound ? 404 : 503;
   response.body = status.ok()
                       ? "node " + node + " is forgotten; what it still had is booked as lost\n"

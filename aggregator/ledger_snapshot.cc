@@ -16,7 +16,6 @@ using base::putVarint;
 
 constexpr std::string_view kMagic = "LTLEDG01";
 constexpr uint32_t kVersion = 1;
-constexpr size_t kHeaderBytes = 36;            // the same in every version
 constexpr uint32_t kRecordMagic = 0x524c544c;  // "LTLR"
 constexpr size_t kRecordHeaderBytes = 16;
 constexpr uint64_t kMaxNode = 4096;

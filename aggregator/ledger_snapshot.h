@@ -22,6 +22,8 @@ struct SnapshotHeader {
 
 class LedgerSnapshot {
  public:
+  static constexpr size_t kHeaderBytes = 36;  // the same in every version
+
   static std::string encode(const Ledger& ledger, uint64_t queueId);
   static base::Result<SnapshotHeader> peek(std::string_view bytes);
   // Into an empty ledger. The result is the number of damaged or missing records.

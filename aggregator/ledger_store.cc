@@ -144,12 +144,36 @@ base::Status LedgerStore::save(uint64_t sequence, std::string_view bytes) {
   if (sequence <= newest() && !kept_.empty()) return {};
   LOGTAIL_TRY(base::writeFileAtomically(fs_, path(sequence), bytes));
   kept_.push_back(sequence);
-  prune();
+  prune(kKept);
   return {};
 }
 
-void LedgerStore::prune() {
-  while (kept_.size() > kKept) {
+base::Status LedgerStore::checkVersions() const {
+  const base::Result<std::vector<uint64_t>> listed = list(fs_, directory_);
+  if (!listed.ok()) return {};  // load() tells
+  for (const uint64_t sequence : *listed) {
+    std::string head(LedgerSnapshot::kHeaderBytes, '\0');
+    const auto file = fs_.open(path(sequence), base::OpenMode::kRead);
+    if (!file.ok() || !(*file)->readAt(0, head).ok()) continue;
+    const base::Result<SnapshotHeader> header = LedgerSnapshot::peek(head);
+    if (!header.ok() && header.code() == base::Errc::kTooNew) {
+      return {base::Errc::kTooNew, path(sequence) + ": " + header.message()};
+    }
+  }
+  return {};
+}
+
+base::Status LedgerStore::loadNewest(Ledger& into) {
+  if (kept_.empty()) return {};
+  uint64_t damagedRecords = 0;
+  const base::Result<Usable> usable = tryLoad(newest(), into, damagedRecords);
+  if (!usable.ok()) return usable.error();
+  if (*usable == Usable::kWhole) return {};
+  return {base::Errc::kQuarantine, "ledger snapshot " + path(newest()) + " is damaged"};
+}
+
+void LedgerStore::prune(size_t keep) {
+  while (kept_.size() > keep) {
     // A name that stays costs room only: load() takes the newest.
     if (const base::Status removed = fs_.remove(path(kept_.front())); !removed.ok()) {
       base::logWarn("ledger snapshot " + path(kept_.front()) + ": " + removed.message());

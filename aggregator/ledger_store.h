@@ -36,6 +36,15 @@ class LedgerStore {
   // there. Durable when it returns ok.
   base::Status save(uint64_t sequence, std::string_view bytes);
 
+  // kTooNew when one of them is a newer version's. Looks only: for a start that has touched
+  // nothing.
+  base::Status checkVersions() const;
+  // The newest snapshot once more, into an empty ledger that is not the running one; leaves it
+  // empty when there is none.
+  base::Status loadNewest(Ledger& into);
+  // Lets the older one go, so that the newest alone says what may be deleted.
+  void keepNewest() { prune(1); }
+
   // Entries up to here may be deleted: every kept snapshot covers them.
   uint64_t covered() const { return kept_.empty() ? 0 : kept_.front(); }
   uint64_t newest() const { return kept_.empty() ? 0 : kept_.back(); }
@@ -52,7 +61,7 @@ class LedgerStore {
   void sortOut(const std::vector<uint64_t>& listed, const std::vector<uint64_t>& foreign,
                std::optional<uint64_t> used);
   std::string path(uint64_t sequence) const;
-  void prune();
+  void prune(size_t keep);
 
   base::FileSystem& fs_;
   const std::string directory_;

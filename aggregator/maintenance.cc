@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "aggregator/ledger_replay.h"
 #include "aggregator/ledger_snapshot.h"
 #include "common/base/log.h"
+#include "common/wal/queue_reader.h"
 
 namespace logtail::aggregator {
 namespace {
@@ -14,13 +16,16 @@ constexpr base::Nanos kDurableWait = std::chrono::seconds(5);
 }  // namespace
 
 Maintenance::Maintenance(Options options, Intake& intake, LedgerStore& store, wal::CommitLog& log,
-                         wal::SegmentList& segments, const Outputs& outputs, base::Clock& clock)
+                         wal::SegmentList& segments, const Outputs& outputs, base::FileSystem& fs,
+                         base::MemoryBudget& budget, base::Clock& clock)
     : options_(options),
       intake_(intake),
       store_(store),
       log_(log),
       segments_(segments),
       outputs_(outputs),
+      fs_(fs),
+      budget_(budget),
       clock_(clock),
       nextSnapshot_(clock.steady() + options.snapshotInterval) {}
 
@@ -56,7 +61,7 @@ void Maintenance::round() {
   const int64_t before = clock_.wallNanos() - options_.retain.count();
   intake_.withLedger([&](Ledger& ledger) { ledger.forgetEnded(before); });
   if (fullRounds_ > 0 || clock_.steady() >= nextSnapshot_) {
-    saveSnapshot();
+    if (!saveSnapshot() && fullRounds_ > 0) saveSnapshotOfDurable();
     nextSnapshot_ = clock_.steady() + options_.snapshotInterval;
   }
   applyRetention();
@@ -80,7 +85,8 @@ bool Maintenance::saveSnapshot() {
     }
   });
   if (bytes.empty()) return true;
-  segments_.waitAbove(sequence - 1, kDurableWait);
+  // What a full queue has taken in does not become durable before there is room.
+  if (!log_.counts().full) segments_.waitAbove(sequence - 1, kDurableWait);
   if (segments_.durableSequence() < sequence) return false;
   const base::Status saved = store_.save(sequence, bytes);
   if (!saved.ok()) {
@@ -89,6 +95,28 @@ bool Maintenance::saveSnapshot() {
   }
   forgetAtOutputs(sequence, forgotten);
   return true;
+}
+
+// A full queue leaves the ledger ahead of what is durable until there is room, and room is made
+// only behind a snapshot. So the ledger is built once more, as a start would, from what is durable.
+bool Maintenance::saveSnapshotOfDurable() {
+  const auto segments = segments_.snapshot().segments;
+  if (segments.empty() || store_.newest() >= segments.front().lastSequence) return true;
+  Ledger ledger({}, budget_);
+  base::Status saved = store_.loadNewest(ledger);
+  LedgerReplay replay(ledger);
+  wal::QueueReader reader(fs_, segments_, store_.newest() + 1);
+  while (saved.ok()) {
+    const auto next = reader.next();
+    if (!next.ok()) saved = next.status();
+    if (!next.ok() || *next == wal::QueueReader::Next::kWait) break;
+    replay.apply(reader.entry());
+  }
+  if (saved.ok()) {
+    saved = store_.save(ledger.sequence(), LedgerSnapshot::encode(ledger, options_.queueId));
+  }
+  if (!saved.ok()) base::logWarn("ledger: snapshot not written: " + saved.message());
+  return saved.ok();
 }
 
 // Outputs that have delivered all a stream had may forget it, too: not before, and not before the
@@ -121,6 +149,7 @@ void Maintenance::applyRetention() {
   }
   if (full) {
     for (const auto& output : outputs_) output->makeRoom(old);
+    if (store_.covered() < old && store_.newest() >= old) store_.keepNewest();
   }
   const uint64_t through = std::min({old, slowestCursor(fullRounds_ < 2), store_.covered()});
   if (through == 0) return;

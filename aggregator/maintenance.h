@@ -2,7 +2,8 @@
 // What time asks of the aggregator: ledger snapshots, retention of the queue, letting ended streams
 // go. One thread of its own, once a second.
 //
-// Owned by AggregatorApp, which starts it last and stops it before its parts. Failure: a snapshot
+// Owned by AggregatorApp, which starts it last and stops it before its parts, all of which outlive
+// it. Failure: a snapshot
 // or a removal that fails is logged and tried again; nothing is removed that a snapshot does not
 // cover. Retention: a segment goes when it is old enough, or room is needed, and every output has
 // passed it; `drop_oldest` outputs are told to move on when the queue is full, and if they did not
@@ -32,7 +33,8 @@ class Maintenance {
   using Outputs = std::vector<std::unique_ptr<outputs::OutputRunner>>;
 
   Maintenance(Options options, Intake& intake, LedgerStore& store, wal::CommitLog& log,
-              wal::SegmentList& segments, const Outputs& outputs, base::Clock& clock);
+              wal::SegmentList& segments, const Outputs& outputs, base::FileSystem& fs,
+              base::MemoryBudget& budget, base::Clock& clock);
   ~Maintenance();  // stops
 
   void start();
@@ -44,6 +46,7 @@ class Maintenance {
 
  private:
   void run();
+  bool saveSnapshotOfDurable();
   void applyRetention();
   uint64_t slowestCursor(bool all) const;
   void forgetAtOutputs(uint64_t sequence, const std::vector<std::vector<event::StreamKey>>& keys);
@@ -54,6 +57,8 @@ class Maintenance {
   wal::CommitLog& log_;
   wal::SegmentList& segments_;
   const Outputs& outputs_;
+  base::FileSystem& fs_;
+  base::MemoryBudget& budget_;  // of ledgers
   base::Clock& clock_;
   std::mutex mutex_;
   std::condition_variable wake_;

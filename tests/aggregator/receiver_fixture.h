@@ -26,7 +26,7 @@ class ReceiverFixture : public testing::Test {
     list = std::make_unique<wal::SegmentList>();
     wal::QueueOptions options;
     options.directory = "/data/queue";
-    options.segmentBytes = 4 << 20;
+    options.segmentBytes = segmentBytes;
     options.capacityBytes = capacity;
     wal::RecoveryReport report;
     auto writer = wal::QueueWriter::open(
@@ -97,6 +97,7 @@ class ReceiverFixture : public testing::Test {
   test::FakeClock clock;
   Ledger::Limits limits;
   Quarantine::Limits quarantineLimits;
+  uint64_t segmentBytes = 4 << 20;
   uint64_t capacity = 1 << 30;
   size_t connections = 100;
   IntakeFaults* faults = nullptr;

@@ -180,6 +180,7 @@ TEST_F(ReceiverFixture, AnswersTheNewLifeOnlyWhenTheOldOnesFramesAreDurable) {
   ScriptedAgent older(port);
   older.hello("n1", 7);
   older.stream(a);
+  while (list->durableSequence() < 1) std::this_thread::yield();  // the stream's own entry
   std::atomic<bool> full{true};
   fs->failWhen([&](const test::Operation& operation) -> std::optional<base::Errc> {
     const bool write =

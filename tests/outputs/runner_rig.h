@@ -38,9 +38,16 @@ class RunnerFixture : public testing::Test {
   void make() {
     end();
     metrics = std::make_unique<metrics::Registry>();
-    auto scripted =
-        std::make_unique<ScriptedOutput>(script, *destination, *queue->fs, clock, kDirectory);
-    output = scripted.get();
+    std::unique_ptr<Output> made;
+    if (makeOutput) {
+      made = makeOutput(
+          {"out", kDirectory, queue->fs.get(), &clock, metrics.get(), queue->report.queueId});
+    } else {
+      auto scripted =
+          std::make_unique<ScriptedOutput>(script, *destination, *queue->fs, clock, kDirectory);
+      output = scripted.get();
+      made = std::move(scripted);
+    }
     RunnerContext context;
     context.id = "out";
     context.directory = kDirectory;
@@ -57,7 +64,7 @@ class RunnerFixture : public testing::Test {
       if (afterBegin) afterBegin(times);
       return beginning;
     };
-    runner = std::make_unique<OutputRunner>(std::move(context), settings, std::move(scripted));
+    runner = std::make_unique<OutputRunner>(std::move(context), settings, std::move(made));
   }
   // A new life, from what the disk holds.
   void start() {
@@ -115,6 +122,7 @@ class RunnerFixture : public testing::Test {
   Script script;
   OutputSettings settings;
   BatchLimits limits;
+  std::function<std::unique_ptr<Output>(OutputContext)> makeOutput;  // instead of a scripted one
   uint64_t makeRoomFirst = 0;
   std::function<void(unsigned)> afterBegin;  // runner's thread; how often it has asked
   std::unique_ptr<base::MemoryBudget> memory =

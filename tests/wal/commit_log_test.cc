@@ -99,6 +99,42 @@ TEST_F(CommitLogTest, TakesWhatComesDuringASyncIntoTheNextGeneration) {
   EXPECT_EQ(stored().size(), 1u + 1 + 50 + 1);
 }
 
+TEST_F(CommitLogTest, WritesAnEntryAfterAPauseWithoutWaitingForCompany) {
+  start({.gather = std::chrono::microseconds(1)});
+  for (int i = 0; i < 5; ++i) flush();
+  log_->stop();
+  EXPECT_EQ(log_->counts().queue.syncs, 5u);
+}
+
+TEST_F(CommitLogTest, GathersUnderLoadUntilSoManyBytesWait) {
+  // By time it would gather for longer than the test may take.
+  start({.gather = std::chrono::hours(1), .gatherBytes = 5000});
+  flush();
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(log_->append(opaque(std::string(1000, 'x')), nullptr).ok());
+  }
+  while (life_->list.durableSequence() < 97) {  // the last few wait for company
+    life_->list.waitAbove(life_->list.durableSequence(), std::chrono::milliseconds(10));
+  }
+  log_->stop();
+  const QueueCounts counts = log_->counts().queue;
+  EXPECT_EQ(counts.entries, 101u);
+  // Five or more to a generation; one that goes over a segment's end takes two syncs.
+  EXPECT_LE(counts.syncs, 1u + 20 + counts.segmentsCreated + 1);
+}
+
+TEST_F(CommitLogTest, DoesNotKeepTheEndWaitingForCompany) {
+  start({.gather = std::chrono::hours(1)});
+  flush();
+  ASSERT_TRUE(log_->append(opaque("last"), nullptr).ok());
+  std::promise<void> ran;
+  log_->run([&](QueueWriter&) { ran.set_value(); });
+  ran.get_future().wait();
+  ASSERT_TRUE(log_->append(opaque("last"), nullptr).ok());
+  log_->stop();
+  EXPECT_EQ(life_->list.durableSequence(), 4u);  // and the closing mark
+}
+
 TEST_F(CommitLogTest, PushesBackOverTheWatermarkAndTellsWhenThereIsRoom) {
   start({.highWatermarkBytes = 4096, .retryInterval = std::chrono::hours(1)});
   std::promise<void> room;
