@@ -58,31 +58,18 @@ base::Status AggregatorApp::start() {
   return {};
 }
 
-<<<<<<< HEAD
-// What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a cursor
-// or a snapshot of a newer version: then nothing was touched yet.
-base::Result<uint64_t> AggregatorApp::knownDurable() {
-  uint64_t known = 0;
-  const std::string ledger = config_.data.dir + "/ledger";
-  LOGTAIL_TRY(LedgerStore::refuseNewer(fs_, ledger));
-=======
 // What is known to have been durable: what a snapshot or a cursor stands on. kTooNew for a snapshot
 // or a cursor of a newer version: nothing is touched yet.
 base::Result<uint64_t> AggregatorApp::knownDurable() {
   uint64_t known = 0;
   const std::string ledger = config_.data.dir + "/ledger";
   LOGTAIL_TRY(LedgerStore(fs_, ledger, 0).checkVersions());
->>>>>>> runner
   const auto snapshots = LedgerStore::list(fs_, ledger);
   if (snapshots.ok() && !snapshots->empty()) known = snapshots->back();
   for (const auto& chosen : config_.outputs) {
     const auto progress = outputs::Manifest::read(fs_, outputDirectory(chosen.id));
     if (!progress.ok() && progress.code() == base::Errc::kTooNew) return progress.error();
-<<<<<<< HEAD
-    // A position is what comes next: everything before it was durable.
-=======
     // A position is what comes next: everything before it was durable. 0: none was reached yet.
->>>>>>> runner
     if (progress.ok() && progress->position && progress->position->sequence > 0)
       known = std::max(known, progress->position->sequence - 1);
   }

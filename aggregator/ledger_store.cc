@@ -43,20 +43,6 @@ base::Result<std::vector<uint64_t>> LedgerStore::list(base::FileSystem& fs,
   return sequences;
 }
 
-base::Status LedgerStore::refuseNewer(base::FileSystem& fs, const std::string& directory) {
-  const auto sequences = list(fs, directory);
-  if (!sequences.ok()) return {};  // load() meets the same and says so
-  LedgerStore store(fs, directory, 0);
-  for (const uint64_t sequence : *sequences) {
-    const auto bytes = base::readFile(fs, store.path(sequence), kMaxSnapshot);
-    if (!bytes.ok()) continue;
-    const auto header = LedgerSnapshot::peek(*bytes);
-    if (header.ok() || header.code() != base::Errc::kTooNew) continue;
-    return {base::Errc::kTooNew, store.path(sequence) + ": " + header.message()};
-  }
-  return {};
-}
-
 void LedgerStore::setAside(uint64_t sequence, const char* suffix) {
   const base::Status renamed = fs_.rename(path(sequence), path(sequence) + suffix);
   if (!renamed.ok()) base::logWarn("ledger snapshot " + path(sequence) + ": " + renamed.message());

@@ -49,8 +49,6 @@ class LedgerStore {
   uint64_t covered() const { return kept_.empty() ? 0 : kept_.front(); }
   uint64_t newest() const { return kept_.empty() ? 0 : kept_.back(); }
 
-  // kTooNew when any snapshot there is of a newer version. Changes nothing.
-  static base::Status refuseNewer(base::FileSystem& fs, const std::string& directory);
   static base::Result<std::vector<uint64_t>> list(base::FileSystem& fs,
                                                   const std::string& directory);
 
