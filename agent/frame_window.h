@@ -38,7 +38,7 @@ class FrameWindow {
   static constexpr uint64_t kDefaultHighBytes = 8 * 1024 * 1024;
   static constexpr uint64_t kMaxUnitBytesOfFrame = 900 * 1024;
   static constexpr size_t kGatherFrames = 2;
-  static constexpr uint64_t kGatherBytes = 256 * 1024;
+  static constexpr uint64_t kGatherBytes = 240 * 1024;
 
   // Sums since construction; a resent frame counts as sent each time.
   struct Counts {

@@ -84,6 +84,7 @@ bool StreamTailer::useCopy(size_t index, SpooledCopy copy) {
   Generation& generation = generations_[index];
   // Bytes that straggled in behind the copy's end keep the file.
   if (generation.file->size().value_or(copy.header.to) > copy.header.to) return false;
+  if (generation.compressed) ignored_.push_back(generation.gzip);
   generation.copyOf = copy.header.generation;
   generation.copyFrom = copy.header.from;
   generation.file = std::move(copy.file);

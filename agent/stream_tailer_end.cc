@@ -245,6 +245,7 @@ void StreamTailer::reset() {
   for (Generation& old : generations_) {
     const bool givenUp = old.tailLost == event::LossReason::kGivenUp;
     if (old.file == nullptr && !givenUp) continue;
+    if (old.copyOf && !givenUp) continue;  // plan() gets the spool's copies again
     Generation& generation = held.emplace_back();
     generation.file = std::move(old.file);
     generation.name = std::move(old.name);

@@ -70,7 +70,10 @@ void StreamTailer::noteListed(const ListedLogFile& file) {
   generation.listed = true;
   generation.unlinked = false;
   generation.compressed = generation.inode() != file.inode;
-  if (generation.compressed) return;
+  if (generation.compressed) {
+    generation.gzip = asIgnored(file);
+    return;
+  }
   generation.name = nameOf(file);
   generation.seen = asIgnored(file);
 }
@@ -236,6 +239,7 @@ bool StreamTailer::isCopyOfHeld(const ListedLogFile& listed, LogFile& file, Tail
       generation.name = nameOf(listed);
       generation.name.resize(generation.name.size() - kGzip.size());
       generation.listed = generation.compressed = true;
+      generation.gzip = asIgnored(listed);
     }
     return true;
   }

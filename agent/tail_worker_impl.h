@@ -127,6 +127,7 @@ class TailWorker::Impl final : public WatchEvents {
   std::optional<base::Nanos> wakeAt_;
   bool containersDirty_ = false;
   bool rootWatched_ = false;
+  bool rootMissed_ = false;  // it was told
   bool starting_ = true;
   bool finished_ = false;
   std::function<void()> drained_;

@@ -93,8 +93,14 @@ void TailWorker::Impl::onUnwatched(uint32_t, const std::string& why) {
 
 // The directory may come later: it is looked for at every wake until it is there.
 void TailWorker::Impl::watchRoot() {
-  rootWatched_ = watcher_->watch(kContainersCookie, containers_.path()).ok();
-  if (!rootWatched_) wakeBy(clock_.steady() + kRootRetry);
+  const base::Status watched = watcher_->watch(kContainersCookie, containers_.path());
+  rootWatched_ = watched.ok();
+  if (rootWatched_) return;
+  if (!rootMissed_) {
+    base::logWarn("agent: nothing to read yet, looking every second: " + watched.message());
+  }
+  rootMissed_ = true;
+  wakeBy(clock_.steady() + kRootRetry);
 }
 
 void TailWorker::Impl::lookAtEverything() {

@@ -1,6 +1,9 @@
 #include "aggregator/aggregator_config.h"
 
+#include <filesystem>
+
 #include "common/net/host_port.h"
+#include "outputs/file_settings.h"
 
 namespace logtail::aggregator {
 namespace {
@@ -32,6 +35,36 @@ config::Table<QueueConfig> queueTable() {
     return config::Problem{"size", "at least four times queue.segment"};
   });
   return table;
+}
+
+// Whether one of two directories is the other, or lies in it; by name, links are not followed.
+bool overlap(const std::string& a, const std::string& b) {
+  const auto slashed = [](const std::string& path) {
+    return std::filesystem::path(path + "/").lexically_normal().string();
+  };
+  const std::string one = slashed(a);
+  const std::string other = slashed(b);
+  return one.starts_with(other) || other.starts_with(one);
+}
+
+// Files of one output may not lie among another's, nor among what the aggregator keeps for itself.
+std::optional<config::Problem> checkDirectories(const AggregatorConfig& c) {
+  std::vector<std::string> taken;
+  for (const char* own : {"/queue", "/ledger", "/outputs", "/quarantine"}) {
+    taken.push_back(c.data.dir + own);
+  }
+  for (const auto& output : c.outputs) {
+    if (output.type != outputs::fileSettingsTable().spec()->name) continue;
+    const auto& files = static_cast<const outputs::FileSettings&>(*output.settings);
+    for (const std::string& other : taken) {
+      if (!overlap(files.directory, other)) continue;
+      return config::Problem{"outputs", "a directory of its own for each file output; " +
+                                            output.id + " shares " + files.directory + " with " +
+                                            other};
+    }
+    taken.push_back(files.directory);
+  }
+  return std::nullopt;
 }
 
 bool isLoopback(const std::string& address) {
@@ -85,7 +118,7 @@ config::Table<AggregatorConfig> aggregatorTable(
     if (!c.insecure && !isLoopback(c.listen)) {
       return config::Problem{"listen", "a loopback address, or insecure: true"};
     }
-    return std::nullopt;
+    return checkDirectories(c);
   });
   return table;
 }

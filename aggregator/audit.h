@@ -27,6 +27,7 @@ struct AuditedOutput {
 // What the audit looks at, taken at one moment.
 struct AuditInput {
   uint64_t sequence = 0;  // of the ledger's newest entry
+  uint64_t durable = 0;   // of the queue, then: behind it entries wait for room
   std::vector<StreamState> streams;
   std::vector<NodeState> nodes;
   StreamTotals retired;  // of streams let go

@@ -38,13 +38,14 @@ void subtract(Content& from, const Content& what) {
 
 }  // namespace
 
-ContentMap countFrames(const std::optional<wal::Position>& from, uint64_t through,
-                       base::FileSystem& fs, const wal::SegmentList& queue) {
+base::Result<ContentMap> countFrames(const std::optional<wal::Position>& from, uint64_t through,
+                                     base::FileSystem& fs, const wal::SegmentList& queue) {
   ContentMap counted;
   wal::QueueReader reader(fs, queue, from ? from->sequence : 1);
   while (reader.nextSequence() <= through) {
     const auto next = reader.next();
-    if (!next.ok() || *next == wal::QueueReader::Next::kWait) break;
+    if (!next.ok()) return next.error();
+    if (*next == wal::QueueReader::Next::kWait) break;
     const wal::EntryView& entry = reader.entry();
     if (entry.header.kind != wal::EntryKind::kFrame || entry.header.sequence > through) continue;
     const bool first = from && entry.header.sequence == from->sequence;
@@ -79,9 +80,9 @@ base::Result<outputs::Beginning> OutputBeginning::find(outputs::FirstStart from,
     const auto at = before.find(key);
     return at == before.end() ? before[event::StreamKey{}] : at->second;
   };
-  for (const auto& [key, content] : countFrames(beginning.position, sequence, fs_, queue_)) {
-    subtract(known(key), content);
-  }
+  const auto queued = countFrames(beginning.position, sequence, fs_, queue_);
+  if (!queued.ok()) return queued.error();
+  for (const auto& [key, content] : *queued) subtract(known(key), content);
   for (const auto& [key, counts] : have) {
     for (const outputs::Tally& tally : counts.tallies) {
       subtract(known(key), {tally.records, tally.bytes, tally.digest});

@@ -19,8 +19,9 @@ using ContentMap = std::unordered_map<event::StreamKey, Content, event::StreamKe
 
 // The accepted blocks of all frames from `from` (none: the oldest entry) through entry `through`,
 // counted from their headers.
-ContentMap countFrames(const std::optional<wal::Position>& from, uint64_t through,
-                       base::FileSystem& fs, const wal::SegmentList& queue);
+// An error when the queue cannot be read.
+base::Result<ContentMap> countFrames(const std::optional<wal::Position>& from, uint64_t through,
+                                     base::FileSystem& fs, const wal::SegmentList& queue);
 
 class OutputBeginning {
  public:

@@ -21,6 +21,7 @@ class ReceiverFixture : public testing::Test {
   void SetUp() override { startAll(); }
 
   void startAll(uint64_t memory = 64 << 20) {
+    ledger.reset();  // before the budget that it gives back to
     budget = std::make_unique<base::MemoryBudget>(memory);
     ledger = std::make_unique<Ledger>(limits, *budget);
     list = std::make_unique<wal::SegmentList>();
