@@ -126,6 +126,7 @@ class StreamTailer {
   void markEnded(Generation& generation);
   bool mayAwait(size_t index);
   Step wakeFile(size_t index, TailContext& context);
+  void letGoUnread(size_t from);
   std::string pathOf(const Generation& generation) const {
     return directory_ + "/" + generation.name;
   }
@@ -174,7 +175,8 @@ class StreamTailer {
   std::vector<IgnoredFile> ignored_;       // files before the start, copies of known ones, finished
   std::vector<PastGeneration> past_;       // the last finished generations
   event::ChannelStates ackedChannels_;
-  size_t unopened_ = 0;   // listed files that could not be opened
+  bool unopenedBehind_ = false;  // one of them is newer than every generation
+  size_t unopened_ = 0;          // listed files that could not be opened
   uint32_t rotatedKept_;  // files that rotation keeps beside the current one, as far as known
   uint32_t nextOrdinal_ = 0;
   uint64_t abandonedBytes_ = 0;  // open bytes whose file is gone, for the next block

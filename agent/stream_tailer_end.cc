@@ -29,7 +29,7 @@ StreamTailer::Step StreamTailer::afterEndOfFile(size_t index, TailContext& conte
 // When its end is (or became) final; max while nothing has come behind it.
 base::Nanos StreamTailer::finalAt(size_t index, base::Nanos grace) const {
   const Generation& generation = generations_[index];
-  const bool isLast = index + 1 == generations_.size();
+  const bool isLast = index + 1 == generations_.size() && !unopenedBehind_;
   const std::optional<base::Nanos> since = isLast ? goneAt_ : generation.successorSeen;
   // Compressed files and copies are whole.
   if (generation.file != nullptr && (generation.file->isGzip() || generation.copyOf)) {
@@ -160,9 +160,25 @@ bool StreamTailer::rest() {
   return any;
 }
 
+// They are found again by the look that follows when there are descriptors.
+void StreamTailer::letGoUnread(size_t from) {
+  while (generations_.size() > from) {
+    const Generation& last = generations_.back();
+    const bool isUnread = last.file != nullptr && !last.copyOf && last.listed && last.to == 0 &&
+                          last.readTo == 0 && last.scanned == 0 && !last.endSent;
+    if (!isUnread) return;
+    generations_.pop_back();
+    reading_ = std::min(reading_, generations_.size());
+    ++unopened_;
+    unopenedBehind_ = true;
+  }
+}
+
 // Opened again by its name, which rotation may have changed: then by its inode's.
 StreamTailer::Step StreamTailer::wakeFile(size_t index, TailContext& context) {
   Generation& generation = generations_[index];
+  // Files behind it that nobody has read would wait for it with a descriptor in hand.
+  if (context.descriptors->full()) letGoUnread(index + 1);
   auto file = openFile(pathOf(generation), context);
   if (file.ok() && (*file)->inode() == generation.seen.inode) {
     generation.file = std::move(*file);

@@ -42,6 +42,7 @@ bool StreamTailer::openListed(bool lastTry, TailContext& context) {
   for (Generation& generation : generations_) generation.listed = generation.compressed = false;
   for (const ListedLogFile& file : files) noteListed(file);
   unopened_ = 0;
+  unopenedBehind_ = false;
   for (size_t i = 0; i < files.size(); ++i) {
     if (findListed(files[i]) < generations_.size()) continue;
     if (std::find(ignored_.begin(), ignored_.end(), asIgnored(files[i])) != ignored_.end()) {
@@ -118,6 +119,11 @@ void StreamTailer::noteSuccessors(TailContext& context) {
   for (size_t i = 0; i + 1 < generations_.size(); ++i) {
     if (!generations_[i].successorSeen) generations_[i].successorSeen = context.clock.steady();
   }
+  // A successor that cannot be opened is one, too: else the file before it would keep the
+  // descriptor that the successor waits for.
+  if (unopenedBehind_ && !generations_.empty() && !generations_.back().successorSeen) {
+    generations_.back().successorSeen = context.clock.steady();
+  }
   for (Generation& generation : generations_) {
     const bool isOver = generation.successorSeen || generation.unlinked;
     if (isOver && generation.rotatedNanos == 0) {
@@ -137,6 +143,7 @@ bool StreamTailer::open(const ListedLogFile& listed, size_t position, TailContex
     if (file.code() == base::Errc::kNotFound) return false;
     ++context.counts.unreadableFiles;
     ++unopened_;
+    unopenedBehind_ = unopenedBehind_ || position == generations_.size();
     return true;
   }
   // Rotated meanwhile: this name is another file's now.
