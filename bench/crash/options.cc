@@ -15,12 +15,15 @@ void applyShort(CrashOptions& out) {
   out.rate = 30'000;
 }
 
-void declare(CLI::App& app, CrashOptions& out, double& seconds, int64_t& auditSeconds) {
+void declare(CLI::App& app, CrashOptions& out, double& seconds, double& downSeconds,
+             int64_t& auditSeconds) {
   app.add_flag_function(
       "--short", [](int64_t) {}, "15 s, 5 kills of each, a third of the load: what CI runs");
   app.add_option("--seconds", seconds, "how long podsim writes")->check(CLI::Range(1.0, 86400.0));
   app.add_option("--agent-kills", out.agentKills);
   app.add_option("--aggregator-kills", out.aggregatorKills);
+  app.add_option("--longest-down", downSeconds, "seconds that a killed program stays down at most")
+      ->check(CLI::Range(0.0, 3600.0));
   app.add_option("--seed", out.seed, "of the moments of the kills and of the lines");
   app.add_option("--pods", out.pods)->check(CLI::Range(1, 10000));
   app.add_option("--rate", out.rate, "lines a second")->check(CLI::Range(1.0, 1e7));
@@ -46,11 +49,12 @@ base::Result<CrashOptions> parseCrashOptions(int argc, const char* const* argv) 
     if (std::string_view(argv[i]) == "--short") applyShort(options);
   }
   double seconds = std::chrono::duration<double>(options.time).count();
+  double downSeconds = std::chrono::duration<double>(options.longestDown).count();
   int64_t auditSeconds = options.auditWait.count();
   CLI::App app("Kills agent and aggregator at random moments, then counts every line.",
                "logtail-crash");
   try {
-    declare(app, options, seconds, auditSeconds);
+    declare(app, options, seconds, downSeconds, auditSeconds);
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
     std::cout << app.help();
@@ -59,6 +63,7 @@ base::Result<CrashOptions> parseCrashOptions(int argc, const char* const* argv) 
     return base::Error{base::Errc::kFixInput, error.what()};
   }
   options.time = std::chrono::milliseconds(static_cast<int64_t>(seconds * 1000));
+  options.longestDown = std::chrono::milliseconds(static_cast<int64_t>(downSeconds * 1000));
   options.auditWait = std::chrono::seconds(auditSeconds);
   return options;
 }
