@@ -22,7 +22,7 @@ struct CrashOptions {
   std::string partialFraction = "0.002";
   uint32_t shortLived = 0;  // pods that live 100 ms, their directories one second longer
   std::string longLine;     // one line of so many bytes: "100MiB"
-  std::string outputYaml;  // further keys of the file output
+  std::string outputYaml;   // further keys of the file output
   std::chrono::seconds auditWait{60};
   bool deleteAgentState = false;
   bool keepDir = false;
