@@ -130,8 +130,7 @@ void BatchReader::seek(const wal::Position& position) {
 }
 
 Result<BatchReader::Next> BatchReader::next(uint64_t skipThrough) {
-  // One that was not used stays at hand: giving it back would wake the runner for nothing.
-  std::shared_ptr<Decoded> batch = spare_ != nullptr ? std::exchange(spare_, nullptr) : acquire();
+  std::shared_ptr<Decoded> batch = acquire();
   if (batch == nullptr) return Next::kNoRoom;
   batch->before = position_;
   while (!batch->isFull(limits_)) {
@@ -141,16 +140,10 @@ Result<BatchReader::Next> BatchReader::next(uint64_t skipThrough) {
     }
     const auto more = nextEntry();
     // What came before the error is handed out; the next call meets it again.
-    if (!more.ok() && position_ == batch->before) {
-      spare_ = std::move(batch);
-      return more.error();
-    }
+    if (!more.ok() && position_ == batch->before) return more.error();
     if (!more.ok() || !*more) break;
   }
-  if (position_ == batch->before) {
-    spare_ = std::move(batch);
-    return Next::kWait;
-  }
+  if (position_ == batch->before) return Next::kWait;
   batch->after = position_;
   ready_ = std::move(batch);
   return Next::kBatch;

@@ -93,7 +93,6 @@ class BatchReader {
   Descriptions before_;  // of the segment before: the same objects are used again
   std::shared_ptr<Pool> pool_;
   std::shared_ptr<Decoded> ready_;
-  std::shared_ptr<Decoded> spare_;
   uint64_t undecodableUnits_ = 0;
 };
 
