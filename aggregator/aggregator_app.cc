@@ -192,9 +192,10 @@ base::Status AggregatorApp::startHttp() {
     return std::nullopt;
   });
   net::addStandardEndpoints(*http_, metrics_, live_, ready_);
-  http_->handle("GET", "/v1/audit", [this](const auto& request) { return answerAudit(request); });
-  http_->handle("POST", "/v1/admin/forget-node",
-                [this](const auto& request) { return answerForget(request); });
+  http_->handleSlowly("GET", "/v1/audit",
+                      [this](const auto& request) { return answerAudit(request); });
+  http_->handleSlowly("POST", "/v1/admin/forget-node",
+                      [this](const auto& request) { return answerForget(request); });
   const auto address = net::parseHostPort(config_.http.listen);
   if (!address.ok()) return address.error();
   LOGTAIL_TRY(http_->start(address->host, address->port));

@@ -90,6 +90,11 @@ void HttpServer::handle(const std::string& method, const std::string& path, Hand
   impl_->routes[path][method] = std::move(handler);
 }
 
+void HttpServer::handleSlowly(const std::string& method, const std::string& path, Handler handler) {
+  handle(method, path, std::move(handler));
+  impl_->slowPaths.insert(path);
+}
+
 base::Status HttpServer::start(const std::string& host, uint16_t port) {
   LOGTAIL_ASSERT(!impl_->thread.joinable());
   error_code failed;
@@ -122,7 +127,8 @@ uint16_t HttpServer::port() const {
 void HttpServer::stop() {
   if (!impl_->thread.joinable()) return;
   asio::post(impl_->context, [impl = impl_.get()] { impl->beginStop(); });
-  impl_->thread.join();
+  impl_->thread.join();  // a slow handler's work guard keeps it until that one has answered
+  impl_->slow.join();
   impl_->drainTimer.reset();  // before the context it belongs to
 }
 

@@ -3,8 +3,9 @@
 //
 // Flow: socket -> limits -> handler by method and path -> response; see standard_endpoints.h.
 // Owned by main, which declares all handlers before start(). Own thread: handlers run on it one at
-// a time and must not block for long. A request beyond a limit is answered 4xx or cut and counted;
-// a handler that throws is answered 500; nothing a peer sends stops the server.
+// a time and must not block for long; those of handleSlowly() may. A request beyond a limit is
+// answered 4xx or cut and counted; a handler that throws is answered 500; nothing a peer sends
+// stops the server.
 
 #include <chrono>
 #include <cstdint>
@@ -39,6 +40,9 @@ class HttpServer {
   // `path` is the handler's own and, when it ends in '/', all below it; the longest wins. A GET
   // handler answers HEAD too. Before start() only.
   void handle(const std::string& method, const std::string& path, Handler handler);
+  // The same for a handler that may take long: it runs on a second thread, one such request at a
+  // time, and delays nobody else's answer. stop() waits for it.
+  void handleSlowly(const std::string& method, const std::string& path, Handler handler);
 
   // Binds and starts the thread; port 0 takes a free one. kFixInput when the address is no address,
   // kRetry when it is taken.

@@ -1,4 +1,6 @@
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <exception>
 
 #include "common/base/log.h"
@@ -122,7 +124,24 @@ void Session::onRead(error_code failed) {
   if (!toRequest(message, request)) {
     return answer(plain(400, "the target is no path"), false, isHead, message.version());
   }
+  if (service_.slowPaths.contains(request.path)) {
+    return answerSlowly(std::move(request), message.keep_alive(), isHead, message.version());
+  }
   answer(service_.respond(request), message.keep_alive(), isHead, message.version());
+}
+
+// The session itself, and its last reference, stay on the server's thread, which the guard keeps.
+void Session::answerSlowly(HttpRequest request, bool keepAlive, bool isHead, unsigned version) {
+  asio::post(service_.slow,
+             [self = shared_from_this(), request = std::move(request), keepAlive, isHead, version,
+              guard = asio::make_work_guard(stream_.get_executor())]() mutable {
+               HttpResponse response = self->service_.respond(request);
+               const auto executor = guard.get_executor();
+               asio::post(executor, [self = std::move(self), response = std::move(response),
+                                     keepAlive, isHead, version]() mutable {
+                 self->answer(std::move(response), keepAlive, isHead, version);
+               });
+             });
 }
 
 void Session::answer(HttpResponse response, bool keepAlive, bool isHead, unsigned version) {

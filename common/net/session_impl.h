@@ -3,6 +3,7 @@
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core.hpp>
 #include <boost/beast/http.hpp>
 #include <functional>
@@ -18,7 +19,8 @@ namespace logtail::net {
 
 class Session;
 
-// Everything here belongs to the server's thread once it runs.
+// Everything here belongs to the server's thread once it runs; routes never change then, so that
+// the slow thread may look them up, too.
 struct HttpService {
   HttpService(const HttpLimits& l, metrics::Registry& registry);
 
@@ -30,6 +32,8 @@ struct HttpService {
 
   const HttpLimits limits;
   std::map<std::string, std::map<std::string, HttpServer::Handler>> routes;  // path -> method
+  std::set<std::string> slowPaths;  // whose handlers run on `slow`
+  boost::asio::thread_pool slow{1};
   std::set<Session*> sessions;
   std::vector<metrics::Counter*> requestCounters;  // by first digit of the status
   std::optional<boost::asio::steady_timer> drainTimer;
@@ -53,6 +57,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   void read();
   void onRead(boost::system::error_code failed);
+  void answerSlowly(HttpRequest request, bool keepAlive, bool isHead, unsigned version);
   void answer(HttpResponse response, bool keepAlive, bool isHead, unsigned version);
   void onWritten(boost::system::error_code failed);
   void linger();

@@ -267,5 +267,33 @@ TEST_F(HttpServerTest, ManyClientsAtOnceAreAllAnswered) {
   for (auto& client : clients) EXPECT_EQ(client.get(), 20);
 }
 
+// A long look-up delays neither health nor metrics, and stop() lets it answer.
+TEST_F(HttpServerTest, AnswersOthersWhileASlowHandlerRuns) {
+  std::promise<void> entered;
+  std::promise<void> go;
+  HttpServer server(HttpLimits{}, registry_);
+  server.handleSlowly("GET", "/slow", [&](const HttpRequest&) {
+    entered.set_value();
+    go.get_future().wait();
+    return HttpResponse{200, "text/plain", "at last", {}};
+  });
+  server.handle("GET", "/quick", [](const HttpRequest&) {
+    return HttpResponse{200, "text/plain", "at once", {}};
+  });
+  ASSERT_TRUE(server.start("127.0.0.1", 0).ok());
+  const std::string url = "http://127.0.0.1:" + std::to_string(server.port());
+  auto slow = std::async(std::launch::async, [&] { return httpGet(url + "/slow"); });
+  entered.get_future().wait();
+  const auto quick = httpGet(url + "/quick");
+  ASSERT_TRUE(quick.ok()) << quick.message();
+  EXPECT_EQ(quick->body, "at once");
+  auto stopped = std::async(std::launch::async, [&] { server.stop(); });
+  go.set_value();
+  stopped.wait();
+  const auto answer = slow.get();
+  ASSERT_TRUE(answer.ok()) << answer.message();
+  EXPECT_EQ(answer->body, "at last");
+}
+
 }  // namespace
 }  // namespace logtail::net
