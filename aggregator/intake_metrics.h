@@ -27,7 +27,8 @@ struct IntakeMetrics {
   metrics::Counter& connectionsRefused;
   metrics::Counter& malformed;  // connections closed for what they sent
   // From the runtime's time stamp of a frame's oldest record to its durability; clocks of two
-  // machines differ, so below their difference it tells nothing.
+  // machines differ, so below their difference it tells nothing; a line that its program writes in
+  // parts counts from the first.
   metrics::Histogram& durableLatency;
   std::array<metrics::Counter*, wire::kNackReasons> nacks{};
 };

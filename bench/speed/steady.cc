@@ -75,7 +75,9 @@ SteadyRun runSteady(const std::string& binDirectory, const std::string& workDire
   if (rate == 0) {
     writer.push_back("--idle");
   } else {
-    writer.insert(writer.end(), {"--rate", std::to_string(rate)});
+    // Of a line in parts the time is that of the first: until the last is written it waits for its
+    // writer, not for us.
+    writer.insert(writer.end(), {"--rate", std::to_string(rate), "--partial-fraction", "0"});
   }
   const Program podsim(writer, work + "/podsim.log");
   std::this_thread::sleep_for(kWarmUp);
