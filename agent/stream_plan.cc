@@ -51,7 +51,7 @@ std::vector<PlannedGeneration> planFresh(const std::vector<FoundFile>& files, St
     planned.atEnd = start == StartAt::kTail;
     planned.to = files[i].copyFrom;
     if (files[i].fingerprint) planned.id = unusedId(plan, firstId(files[i]));
-    plan.push_back(std::move(planned));
+    plan.push_back(planned);
   }
   return plan;
 }
@@ -90,7 +90,7 @@ std::vector<PlannedGeneration> placeKnown(
       planned.tailLost =
           truncated ? event::LossReason::kTruncated : event::LossReason::kRotatedAway;
     }
-    plan.push_back(std::move(planned));
+    plan.push_back(planned);
   }
   return plan;
 }
@@ -132,7 +132,7 @@ std::vector<PlannedGeneration> planStream(const event::Resume& resume,
     planned.late = before;
     planned.to = files[i].copyFrom;
     if (files[i].fingerprint) planned.id = unusedId(plan, firstId(files[i]));
-    plan.push_back(std::move(planned));
+    plan.push_back(planned);
   }
   // Read in the files' order, whatever their ordinals: a late file is the one that rotation deletes
   // next, and the last one is the one that is written to. What is gone has only losses to tell.

@@ -295,7 +295,7 @@ base::Status AgentSession::onFrameDone() {
       ++nextFrame_;
       return {};
     case Kind::kNack:
-      nack(std::move(answer.nack));
+      nack(answer.nack);
       return {};
     case Kind::kFenced:
       return {base::Errc::kRetry, "a newer life of this node is connected"};
@@ -305,7 +305,7 @@ base::Status AgentSession::onFrameDone() {
   return {};
 }
 
-void AgentSession::nack(wire::Nack nack) {
+void AgentSession::nack(const wire::Nack& nack) {
   metrics_.nacks[static_cast<size_t>(nack.reason)]->add();
   discarding_ = true;
   send(nack);

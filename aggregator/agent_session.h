@@ -65,7 +65,7 @@ class AgentSession final : public LinkOwner, public std::enable_shared_from_this
   base::Status tryOrLater(std::function<base::Status()> attempt);
   void onEndOfFile();
 
-  void nack(wire::Nack nack);
+  void nack(const wire::Nack& nack);
   void sendAck();
   template <typename Message>
   void send(const Message& message);

@@ -96,7 +96,7 @@ class Intake {
   void onDurable(const base::Status& status, uint64_t entry);
   void whenDurable(uint64_t entry, Ready ready);
   bool isCurrent(const Attached& session) const;
-  void finishHello(const wire::Hello& hello, bool proven, std::shared_ptr<NodeLink> link,
+  void finishHello(const wire::Hello& hello, bool proven, const std::shared_ptr<NodeLink>& link,
                    uint64_t ticket, std::weak_ptr<LinkOwner> owner,
                    const std::function<void(base::Result<Attached>)>& ready);
   FrameAnswer refuse(const Admission& admission, uint64_t sequence) const;

@@ -66,8 +66,9 @@ void Intake::hello(const wire::Hello& hello, bool proven, std::weak_ptr<LinkOwne
   });
 }
 
-void Intake::finishHello(const wire::Hello& hello, bool proven, std::shared_ptr<NodeLink> link,
-                         uint64_t ticket, std::weak_ptr<LinkOwner> owner,
+void Intake::finishHello(const wire::Hello& hello, bool proven,
+                         const std::shared_ptr<NodeLink>& link, uint64_t ticket,
+                         std::weak_ptr<LinkOwner> owner,
                          const std::function<void(base::Result<Attached>)>& ready) {
   Attached attached;
   {

@@ -32,12 +32,12 @@ void FileTargets::reset(const ManifestState& state) {
   bufferedBytes_ = 0;
   for (const auto& [path, file] : state.files) {
     Target& target = find(file.target);
-    target.numberKnown = true;
-    target.nextNumber = std::max(target.nextNumber, file.number + 1);
-    if (file.spent || (target.hasFile && target.file.number > file.number)) continue;
-    target.hasFile = true;
-    target.file = file;
-    target.written = file.length;
+    target.numberKnown_ = true;
+    target.nextNumber_ = std::max(target.nextNumber_, file.number + 1);
+    if (file.spent || (target.hasFile_ && target.file_.number > file.number)) continue;
+    target.hasFile_ = true;
+    target.file_ = file;
+    target.written_ = file.length;
   }
 }
 
@@ -46,17 +46,17 @@ FileTargets::Target& FileTargets::find(const std::string& key) {
   if (slot == nullptr) {
     slot = std::make_unique<Target>();
     slot->key = key;
-    slot->lastUse = clock_.steady();
-    slot->used = used_.insert(used_.end(), slot.get());
+    slot->lastUse_ = clock_.steady();
+    slot->used_ = used_.insert(used_.end(), slot.get());
   }
   return *slot;
 }
 
 void FileTargets::touch(Target& target) {
-  if (target.changed) return;
-  target.changed = true;
-  target.lastUse = clock_.steady();
-  used_.splice(used_.end(), used_, target.used);
+  if (target.changed_) return;
+  target.changed_ = true;
+  target.lastUse_ = clock_.steady();
+  used_.splice(used_.end(), used_, target.used_);
   changed_.push_back(&target);
   if (spare_.empty()) return;
   target.buffer = std::move(spare_.back());
@@ -64,15 +64,15 @@ void FileTargets::touch(Target& target) {
 }
 
 Status FileTargets::wrote(Target& target) {
-  bufferedBytes_ += target.buffer.capacity() - target.counted;
-  target.counted = target.buffer.capacity();
+  bufferedBytes_ += target.buffer.capacity() - target.counted_;
+  target.counted_ = target.buffer.capacity();
   return target.buffer.size() < kChunkBytes ? Status() : flush(target);
 }
 
 // Back from a target whose group is committed; a few stay warm.
 void FileTargets::takeBuffer(Target& target) {
-  bufferedBytes_ -= target.counted;
-  target.counted = 0;
+  bufferedBytes_ -= target.counted_;
+  target.counted_ = 0;
   target.buffer.clear();
   if (spare_.size() < kSpareBuffers && target.buffer.capacity() <= 4 * kChunkBytes) {
     spare_.push_back(std::move(target.buffer));
@@ -85,92 +85,93 @@ Status FileTargets::announceMissing() {
   std::vector<std::string> paths;
   FileNumbers numbers(files_, settings_.directory);
   for (Target* target : changed_) {
-    if (target->hasFile || target->buffer.size() == 0) continue;
+    if (target->hasFile_ || target->buffer.size() == 0) continue;
     // An announced file is ours to remove: nobody else's may have its name.
-    auto number = target->numberKnown ? numbers.freeFrom(target->key, target->nextNumber)
-                                      : numbers.behind(target->key);
+    auto number = target->numberKnown_ ? numbers.freeFrom(target->key, target->nextNumber_)
+                                       : numbers.behind(target->key);
     if (!number.ok()) return number.error();
-    target->numberKnown = true;
-    target->nextNumber = *number + 1;
-    target->hasFile = true;
-    target->file = {};
-    target->file.target = target->key;
-    target->file.number = *number;
-    target->file.createdNanos = clock_.wallNanos();
-    target->written = 0;
-    target->created = true;
-    paths.push_back(filePath(target->key, target->file.number));
+    target->numberKnown_ = true;
+    target->nextNumber_ = *number + 1;
+    target->hasFile_ = true;
+    target->file_ = {};
+    target->file_.target = target->key;
+    target->file_.number = *number;
+    target->file_.createdNanos = clock_.wallNanos();
+    target->written_ = 0;
+    target->created_ = true;
+    paths.push_back(filePath(target->key, target->file_.number));
   }
   return paths.empty() ? Status() : manifest_.announce(paths);
 }
 
 void FileTargets::close(Target& target) {
-  if (target.handle == nullptr) return;
-  target.handle.reset();
-  open_.erase(target.open);
+  if (target.handle_ == nullptr) return;
+  target.handle_.reset();
+  open_.erase(target.open_);
 }
 
 Status FileTargets::closeOne() {
   Target& target = *open_.front();
-  if (target.unsynced) LOGTAIL_TRY(sync(target));
+  if (target.unsynced_) LOGTAIL_TRY(sync(target));
   close(target);
   return {};
 }
 
 Status FileTargets::create(Target& target) {
-  const std::string path = pathOf(target.file);
+  const std::string path = pathOf(target.file_);
   LOGTAIL_TRY(files_.createDirectories(base::directoryOf(path)));
   newDirectories_.insert(base::directoryOf(path));
   auto file = files_.open(path, OpenMode::kCreateExclusive);
   if (!file.ok()) return file.error();
   auto info = (*file)->info();
   if (!info.ok()) return info.error();
-  target.file.inode = info->inode;
+  target.file_.inode = info->inode;
   ++counts_.created;
-  target.handle = std::move(*file);
-  target.open = open_.insert(open_.end(), &target);
+  target.handle_ = std::move(*file);
+  target.open_ = open_.insert(open_.end(), &target);
   return {};
 }
 
 // What is written into a file that somebody removed, replaced or cut would be lost.
 Status FileTargets::checkUnchanged(const Target& target) {
-  const std::string path = pathOf(target.file);
+  const std::string path = pathOf(target.file_);
   const auto info = files_.info(path);
   if (!info.ok() && info.code() != Errc::kNotFound) return info.error();
   if (!info.ok()) return {Errc::kQuarantine, path + ": somebody removed it"};
-  if (info->inode != target.file.inode) return {Errc::kQuarantine, path + ": somebody replaced it"};
-  if (info->size == target.written) return {};
+  if (info->inode != target.file_.inode)
+    return {Errc::kQuarantine, path + ": somebody replaced it"};
+  if (info->size == target.written_) return {};
   return {Errc::kQuarantine, path + ": somebody changed its length"};
 }
 
 Status FileTargets::open(Target& target) {
-  const bool absent = target.created && target.file.inode == 0;
+  const bool absent = target.created_ && target.file_.inode == 0;
   if (!absent) LOGTAIL_TRY(checkUnchanged(target));
-  if (target.handle != nullptr) {
-    open_.splice(open_.end(), open_, target.open);
+  if (target.handle_ != nullptr) {
+    open_.splice(open_.end(), open_, target.open_);
     return {};
   }
   if (open_.size() >= settings_.openFiles) LOGTAIL_TRY(closeOne());
   if (absent) return create(target);
-  auto file = files_.open(pathOf(target.file), OpenMode::kReadWrite);
+  auto file = files_.open(pathOf(target.file_), OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
-  target.handle = std::move(*file);
-  target.open = open_.insert(open_.end(), &target);
+  target.handle_ = std::move(*file);
+  target.open_ = open_.insert(open_.end(), &target);
   return {};
 }
 
 Status FileTargets::flush(Target& target) {
   if (target.buffer.size() == 0) return {};
   const std::string_view chunk = compressor_.compress(target.buffer.view());
-  if (target.hasFile && target.written > 0 &&
-      target.written + chunk.size() > settings_.rotateSize.count) {
+  if (target.hasFile_ && target.written_ > 0 &&
+      target.written_ + chunk.size() > settings_.rotateSize.count) {
     LOGTAIL_TRY(finish(target));
   }
-  if (!target.hasFile) LOGTAIL_TRY(announceMissing());
+  if (!target.hasFile_) LOGTAIL_TRY(announceMissing());
   LOGTAIL_TRY(open(target));
-  target.unsynced = true;
-  LOGTAIL_TRY(target.handle->write(target.written, chunk));
-  target.written += chunk.size();
+  target.unsynced_ = true;
+  LOGTAIL_TRY(target.handle_->write(target.written_, chunk));
+  target.written_ += chunk.size();
   counts_.bytesWritten += chunk.size();
   target.buffer.clear();
   return {};
@@ -178,16 +179,16 @@ Status FileTargets::flush(Target& target) {
 
 Status FileTargets::sync(Target& target) {
   LOGTAIL_TRY(open(target));
-  if (auto synced = target.handle->syncData(); !synced.ok()) {
-    condemned_.insert(filePath(target.key, target.file.number));
+  if (auto synced = target.handle_->syncData(); !synced.ok()) {
+    condemned_.insert(filePath(target.key, target.file_.number));
     return synced;
   }
   ++counts_.syncs;
-  auto hash = hashTail(*target.handle, target.written);
+  auto hash = hashTail(*target.handle_, target.written_);
   if (!hash.ok()) return hash.error();
-  target.file.length = target.written;
-  target.file.tailHash = *hash;
-  target.unsynced = false;
+  target.file_.length = target.written_;
+  target.file_.tailHash = *hash;
+  target.unsynced_ = false;
   return {};
 }
 
@@ -196,9 +197,9 @@ Status FileTargets::sync(Target& target) {
 Status FileTargets::finish(Target& target) {
   LOGTAIL_TRY(sync(target));
   close(target);
-  target.file.closed = true;
-  finished_.push_back(target.file);
-  target.hasFile = false;
+  target.file_.closed = true;
+  finished_.push_back(target.file_);
+  target.hasFile_ = false;
   ++counts_.finished;
   return {};
 }
@@ -207,23 +208,23 @@ Status FileTargets::finish(Target& target) {
 void FileTargets::leave(Target& target, const std::string& why) {
   base::logWarn("file output: left as it is: " + why);
   close(target);
-  target.file.closed = true;
-  finished_.push_back(target.file);
-  target.hasFile = false;
+  target.file_.closed = true;
+  finished_.push_back(target.file_);
+  target.hasFile_ = false;
   ++counts_.left;
 }
 
 bool FileTargets::isOld(const Target& target) const {
-  return target.file.createdNanos + base::Nanos(settings_.rotateAge).count() <= clock_.wallNanos();
+  return target.file_.createdNanos + base::Nanos(settings_.rotateAge).count() <= clock_.wallNanos();
 }
 
 Status FileTargets::finishIdle() {
   const base::Nanos now = clock_.steady();
   size_t over = targets_.size() > settings_.knownFiles ? targets_.size() - settings_.knownFiles : 0;
   for (Target* target : used_) {
-    if (target->changed) break;  // those of this group are at the end
-    if (over == 0 && now - target->lastUse < settings_.closeIdle) break;
-    if (target->hasFile) {
+    if (target->changed_) break;  // those of this group are at the end
+    if (over == 0 && now - target->lastUse_ < settings_.closeIdle) break;
+    if (target->hasFile_) {
       auto done = finish(*target);
       if (!done.ok() && done.code() != Errc::kQuarantine) return done;
       if (!done.ok()) leave(*target, done.message());
@@ -238,12 +239,12 @@ Status FileTargets::seal(std::vector<FileEntry>& entries) {
   LOGTAIL_TRY(announceMissing());
   for (Target* target : changed_) LOGTAIL_TRY(flush(*target));
   for (Target* target : changed_) {
-    if (!target->hasFile) continue;
-    if (target->unsynced) LOGTAIL_TRY(sync(*target));
+    if (!target->hasFile_) continue;
+    if (target->unsynced_) LOGTAIL_TRY(sync(*target));
     if (isOld(*target)) {
       LOGTAIL_TRY(finish(*target));
     } else {
-      entries.push_back(target->file);
+      entries.push_back(target->file_);
     }
   }
   LOGTAIL_TRY(finishIdle());
@@ -254,8 +255,8 @@ Status FileTargets::seal(std::vector<FileEntry>& entries) {
 
 void FileTargets::committed() {
   for (Target* target : changed_) {
-    target->changed = false;
-    target->created = false;
+    target->changed_ = false;
+    target->created_ = false;
     takeBuffer(*target);
   }
   changed_.clear();
@@ -264,7 +265,7 @@ void FileTargets::committed() {
   if (!idle_.empty()) ++generation_;
   for (Target* target : idle_) {
     close(*target);
-    used_.erase(target->used);
+    used_.erase(target->used_);
     targets_.erase(target->key);
   }
   idle_.clear();
@@ -272,7 +273,7 @@ void FileTargets::committed() {
 
 std::optional<base::Nanos> FileTargets::idleAt() const {
   if (used_.empty()) return std::nullopt;
-  return used_.front()->lastUse + settings_.closeIdle;
+  return used_.front()->lastUse_ + settings_.closeIdle;
 }
 
 }  // namespace logtail::outputs

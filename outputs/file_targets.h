@@ -35,19 +35,19 @@ class FileTargets {
 
    private:
     friend class FileTargets;
-    bool hasFile = false;  // `file` names one that is announced or exists
-    bool created = false;  // by this group: its directory is to be synced
-    bool changed = false;  // by this group
-    bool unsynced = false;
-    bool numberKnown = false;
-    uint32_t nextNumber = 0;
-    size_t counted = 0;  // of buffer's capacity in bufferedBytes_
-    FileEntry file;
-    uint64_t written = 0;  // bytes of the file, committed or not
-    std::unique_ptr<base::File> handle;
-    std::list<Target*>::iterator open;  // in open_, while there is a handle
-    std::list<Target*>::iterator used;  // in used_
-    base::Nanos lastUse{};
+    bool hasFile_ = false;  // `file_` names one that is announced or exists
+    bool created_ = false;  // by this group: its directory is to be synced
+    bool changed_ = false;  // by this group
+    bool unsynced_ = false;
+    bool numberKnown_ = false;
+    uint32_t nextNumber_ = 0;
+    size_t counted_ = 0;  // of buffer's capacity in bufferedBytes_
+    FileEntry file_;
+    uint64_t written_ = 0;  // bytes of the file, committed or not
+    std::unique_ptr<base::File> handle_;
+    std::list<Target*>::iterator open_;  // in open_, while there is a handle
+    std::list<Target*>::iterator used_;  // in used_
+    base::Nanos lastUse_{};
   };
 
   struct Counts {

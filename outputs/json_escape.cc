@@ -1,5 +1,6 @@
 #include "outputs/json_escape.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdint>
@@ -110,8 +111,7 @@ char* storeSpecial(const char*& from, const char* end, char* at) {
     size_t bad = 1;
     const size_t length = sequenceLength(from, static_cast<size_t>(end - from), bad);
     if (length == 0) {
-      std::memcpy(at, "\xef\xbf\xbd", 3);
-      at += 3;
+      at = std::copy_n("\xef\xbf\xbd", 3, at);
       from += bad;
       continue;
     }

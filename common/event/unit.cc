@@ -7,7 +7,7 @@
 namespace logtail::event {
 namespace {
 
-base::Error damaged(std::string what) {
+base::Error damaged(const std::string& what) {
   return {base::Errc::kQuarantine, "unit: " + what};
 }
 
