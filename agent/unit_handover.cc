@@ -35,8 +35,7 @@ bool UnitHandover::sealOnce() {
   for (const event::BlockHeader& block : writer_.blocks()) count(block);
   unit.blocks = writer_.blocks();
   unit.readNanos = unit.blocks.front().observedNanos;
-  writer_.seal(scratch_);
-  unit.bytes.assign(scratch_);
+  writer_.seal(unit.bytes);
   const size_t needed = unit.bytes.capacity() + headers * sizeof(event::BlockHeader);
   if (auto exact = budget_.reserve(needed)) unit.memory = std::move(exact);
   counts_.units.fetch_add(1, std::memory_order_relaxed);

@@ -41,8 +41,6 @@ class UnitHandover {
   base::MemoryBudget& budget_;
   TailWorkerCounts& counts_;
   event::UnitWriter writer_;
-  std::string
-      scratch_;  // a unit is sealed here and then copied: its own string is no byte too long
   std::optional<SealedUnit> pending_;  // refused by the sink
   bool blocked_ = false;
 };

@@ -59,8 +59,8 @@ class UnitWriter {
   // Takes the open block back: for one that got no byte.
   void cancelBlock();
 
-  // Seals the unit into `out` (replaced) and starts over empty. Needs at least one block, none
-  // open.
+  // Seals the unit into `out` (replaced, no longer than it must be) and starts over empty. Needs at
+  // least one block, none open.
   void seal(std::string& out);
   // Starts over empty; what was added is gone.
   void discard();
