@@ -1,8 +1,5 @@
 // logtail-aggregator: see README.md in this directory.
 #include <malloc.h>
-#include <pthread.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -11,46 +8,28 @@
 #include "aggregator/output_types.h"
 #include "common/base/directory_lock.h"
 #include "common/base/log.h"
+#include "common/base/process.h"
 
 namespace {
 
 using namespace logtail;
 
-constexpr int kExitConfig = 2;
-
-sigset_t blockSignals() {
-  sigset_t signals;
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  sigaddset(&signals, SIGHUP);  // the terminal went: as the others
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
-  return signals;
-}
-
 int run(const aggregator::AggregatorConfig& config, const outputs::OutputRegistry& registry) {
-  const sigset_t signals = blockSignals();
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
-      base::logWarn("aggregator: cannot raise RLIMIT_NOFILE");
-  }
+  base::blockStopSignals();
+  base::raiseDescriptorLimit("aggregator");
   ::mallopt(M_ARENA_MAX, 4);
   const auto lock = base::DirectoryLock::acquire(config.data.dir);
   if (!lock.ok()) {
     std::fprintf(stderr, "logtail-aggregator: %s\n", lock.message().c_str());
-    return kExitConfig;
+    return base::kExitFixInput;
   }
   aggregator::AggregatorApp app(config, registry, base::posixFileSystem(), base::systemClock());
   const base::Status started = app.start();
   if (!started.ok()) {
     std::fprintf(stderr, "logtail-aggregator: %s\n", started.message().c_str());
-    return kExitConfig;
+    return base::kExitFixInput;
   }
-  int signal = 0;
-  sigwait(&signals, &signal);
+  base::waitForStop();
   base::logInfo("aggregator: draining");
   app.stop();
   return 0;
@@ -68,7 +47,7 @@ int main(int argc, char** argv) {
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return cli.exit(error) == 0 ? 0 : kExitConfig;
+    return cli.exit(error) == 0 ? 0 : logtail::base::kExitFixInput;
   }
   const logtail::outputs::OutputRegistry registry = logtail::aggregator::outputTypes();
   const auto table = logtail::aggregator::aggregatorTable(registry.types());
@@ -79,7 +58,7 @@ int main(int argc, char** argv) {
   const auto config = logtail::config::load(table, path, logtail::base::posixFileSystem());
   if (!config.ok()) {
     std::fprintf(stderr, "%s\n", config.message().c_str());
-    return kExitConfig;
+    return logtail::base::kExitFixInput;
   }
   if (validate->parsed()) {
     std::printf("%s: ok\n", path.c_str());
