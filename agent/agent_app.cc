@@ -87,6 +87,11 @@ AgentApp::~AgentApp() {
 base::Status AgentApp::start() {
   LOGTAIL_TRY(fs_.createDirectories(config_.state.dir));
   LOGTAIL_TRY(checkpoints_.load());
+  damagedEntries_ = checkpoints_.damagedEntries();
+  if (damagedEntries_ > 0) {
+    base::logError("agent: " + std::to_string(damagedEntries_) +
+                   " entries of the checkpoint are damaged; the ledger tells where they stand");
+  }
   shipper_ = std::make_unique<Shipper>(shipperOptions(config_), checkpoints_, clock_, *this);
   for (unsigned i = 0; i < config_.workers; ++i) {
     TailWorkerOptions options = workerOptions(config_, i);

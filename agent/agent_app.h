@@ -56,6 +56,7 @@ class AgentApp final : public ShipperEvents {
   }
   void addMetrics();
   void addCounters();
+  void addShipperCounters();
   void addGauges();
   void addDegraded();
 
@@ -69,6 +70,7 @@ class AgentApp final : public ShipperEvents {
   net::HealthChecks ready_;
   std::atomic<bool> knownNode_{true};
   std::atomic<uint64_t> forbiddenStreams_{0};
+  uint64_t damagedEntries_ = 0;  // of the checkpoint, at the start
   std::unique_ptr<Shipper> shipper_;
   std::vector<std::unique_ptr<TailWorker>> workers_;
   std::vector<metrics::Registry::Callback> callbacks_;

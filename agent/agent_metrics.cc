@@ -7,6 +7,7 @@ using Counts = TailWorkerCounts;
 
 void AgentApp::addMetrics() {
   addCounters();
+  addShipperCounters();
   addGauges();
   addDegraded();
 }
@@ -42,6 +43,36 @@ void AgentApp::addCounters() {
           &Counts::blocked);
 }
 
+void AgentApp::addShipperCounters() {
+  const auto counter = [&](const char* name, const char* help, auto read) {
+    callbacks_.push_back(registry_.counterCallback(
+        name, help, {}, [this, read] { return static_cast<double>(read(shipper_->counters())); }));
+  };
+  using C = ShipperCounters;
+  counter("logtail_connects_total", "Connections that an aggregator accepted.",
+          [](const C& c) { return c.connects; });
+  counter("logtail_connect_failures_total", "Attempts that came to nothing.",
+          [](const C& c) { return c.failedAttempts; });
+  counter("logtail_sent_frames_total", "Frames sent, those sent again included.",
+          [](const C& c) { return c.frames.sentFrames; });
+  counter("logtail_resent_frames_total", "Frames sent again, byte for byte.",
+          [](const C& c) { return c.frames.resentFrames; });
+  counter("logtail_resets_total", "New lives: everything not acknowledged was read again.",
+          [](const C& c) { return c.resets; });
+  counter("logtail_forbidden_blocks_total", "Blocks refused as another node's.",
+          [](const C& c) { return c.forbiddenBlocks; });
+  counter("logtail_checkpoint_saves_total", "Checkpoints written.",
+          [](const C& c) { return c.checkpointSaves; });
+  counter("logtail_checkpoint_failures_total", "Checkpoints that could not be written.",
+          [](const C& c) { return c.checkpointFailures; });
+  for (size_t reason = 1; reason < wire::kNackReasons; ++reason) {
+    callbacks_.push_back(registry_.counterCallback(
+        "logtail_nacks_total", "Frames the aggregator sent back, by reason.",
+        {{"reason", wire::name(static_cast<wire::NackReason>(reason))}},
+        [this, reason] { return static_cast<double>(shipper_->counters().nacks[reason]); }));
+  }
+}
+
 void AgentApp::addGauges() {
   const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
     callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
@@ -57,6 +88,9 @@ void AgentApp::addGauges() {
         [this] { return shipper_->counters().oldestUnackedSeconds; });
   gauge("logtail_unacked_bytes", "Bytes of units that are not acknowledged.",
         [this] { return static_cast<double>(shipper_->counters().heldBytes); });
+  gauge("logtail_checkpoint_damaged_entries",
+        "Entries of the checkpoint lost to damage at the start.",
+        [this] { return static_cast<double>(damagedEntries_); });
   gauge("logtail_connected", "1 while connected to an aggregator.",
         [this] { return shipper_->counters().connected ? 1.0 : 0.0; });
 }

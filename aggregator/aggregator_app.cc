@@ -280,6 +280,22 @@ void AggregatorApp::addMetrics() {
   counter("logtail_queue_syncs_total", "fdatasync calls of segments.", &wal::QueueCounts::syncs);
   counter("logtail_queue_sync_failures_total", "Failed writes and syncs of segments.",
           &wal::QueueCounts::syncFailures);
+  counter("logtail_queue_condemned_segments_total", "Segments given up after a failed sync.",
+          &wal::QueueCounts::condemnedSegments);
+  counter("logtail_queue_failed_rolls_total", "Segments that could not be made.",
+          &wal::QueueCounts::failedRolls);
+  gauge("logtail_queue_lost_after_ack_entries", "Found lost at the start, below the durable mark.",
+        [this] { return static_cast<double>(std::max(recovery_.lostAfterAck, replayLost_)); });
+  gauge("logtail_queue_damaged_bytes", "Found damaged at the start.",
+        [this] { return static_cast<double>(recovery_.damagedBytes); });
+  gauge("logtail_quarantine_files", "Poison frames set aside, still there.",
+        [this] { return static_cast<double>(quarantine_.counts().files); });
+  gauge("logtail_quarantine_not_stored", "Poison frames for which there was no room.",
+        [this] { return static_cast<double>(quarantine_.counts().notStored); });
+  addOutputMetrics();
+}
+
+void AggregatorApp::addOutputMetrics() {
   for (const auto& output : outputs_) {
     const auto perOutput = [&](const char* name, const char* help, std::function<double()> read) {
       callbacks_.push_back(
