@@ -124,7 +124,13 @@ bool Maintenance::saveSnapshotOfDurable() {
 void Maintenance::forgetAtOutputs(uint64_t sequence,
                                   const std::vector<std::vector<event::StreamKey>>& keys) {
   for (size_t i = 0; i < outputs_.size(); ++i) {
-    if (outputs_[i]->delivered() >= sequence) outputs_[i]->forget(keys[i]);
+    if (outputs_[i]->delivered() < sequence) continue;
+    std::vector<event::StreamKey> gone = keys[i];
+    // One that came back while the snapshot was written counts anew: it is not to be forgotten.
+    intake_.withLedger([&](Ledger& ledger) {
+      std::erase_if(gone, [&](const auto& key) { return ledger.find(key) != nullptr; });
+    });
+    outputs_[i]->forget(std::move(gone));
   }
 }
 
