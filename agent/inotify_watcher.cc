@@ -77,6 +77,8 @@ struct InotifyWatcher::State {
   void leave(uint32_t cookie, int wd);
   void lose(int wd);
   void startPolling();
+  void onReadable();
+  void drainIn(base::Nanos pauseLength);
   void drain();
   bool readQueue();
   void take(const char* bytes, size_t size);
@@ -102,6 +104,7 @@ struct InotifyWatcher::State {
   std::vector<int> lost;                       // wds whose directory went
   std::deque<uint32_t> unwatched;              // cookies without a wd, in the order of their turns
   bool overflowed = false;
+  uint64_t drainedAt = 0;  // uv_hrtime()
   Counts counts;
 };
 
@@ -156,20 +159,33 @@ void InotifyWatcher::State::lose(int wd) {
 }
 
 void InotifyWatcher::State::startPolling() {
-  uv_poll_start(&poll, UV_READABLE,
-                [](uv_poll_t* handle, int, int) { static_cast<State*>(handle->data)->drain(); });
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&poll)) != 0) return;
+  uv_poll_start(&poll, UV_READABLE, [](uv_poll_t* handle, int, int) {
+    static_cast<State*>(handle->data)->onReadable();
+  });
 }
 
-// Takes what the queue holds. As long as there is something it is read by the clock, and once a
-// read finds nothing, at the next event again.
+// An event after a rest is taken at once. From the second within an interval on it goes by the
+// clock.
+void InotifyWatcher::State::onReadable() {
+  const base::Nanos since(static_cast<int64_t>(uv_hrtime() - drainedAt));
+  if (since >= options.interval) return drain();
+  uv_poll_stop(&poll);
+  drainIn(options.interval - since);
+}
+
+void InotifyWatcher::State::drainIn(base::Nanos pauseLength) {
+  uv_timer_start(
+      &pause, [](uv_timer_t* t) { static_cast<State*>(t->data)->drain(); }, millis(pauseLength), 0);
+}
+
+// Takes what the queue holds. By the clock that goes on until a read finds nothing.
 void InotifyWatcher::State::drain() {
   const bool any = readQueue();
-  if (options.interval.count() > 0) {
+  drainedAt = uv_hrtime();
+  if (uv_is_active(reinterpret_cast<uv_handle_t*>(&poll)) == 0) {
     if (any) {
-      uv_poll_stop(&poll);
-      uv_timer_start(
-          &pause, [](uv_timer_t* t) { static_cast<State*>(t->data)->drain(); },
-          millis(options.interval), 0);
+      drainIn(options.interval);
     } else {
       startPolling();
     }

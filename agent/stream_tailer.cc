@@ -2,6 +2,7 @@
 #include "agent/stream_tailer.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "agent/fingerprint.h"
 
@@ -81,15 +82,40 @@ StreamTailer::Step StreamTailer::read(size_t index, TailContext& context) {
   if (generation.gapTo > generation.to) return loseGap(generation, context);
   if (generation.scanned > 0) return scanLongLine(index, context);
   const size_t lead = leadOf(generation.to);
-  const auto got = generation.file->readAt(generation.to - lead, context.slab);
+  const auto got = readWithLead(generation, context);
   if (!got.ok()) return unreadable(got.error(), generation, context);
-  if (*got < lead ||
-      (lead > 0 && hashTail(context.slab.data() + lead, generation.to) != generation.tailHash)) {
+  if (*got < lead) {
     restartRewritten(index, context);
     return Step::kProgress;
   }
   noteRead(generation, generation.to - lead + *got, context);
   return consume(generation, lead, {context.slab.data() + lead, *got - lead}, context);
+}
+
+// Fills the slab from leadOf(to) bytes before `to` on. Fewer bytes than those: the file is not the
+// one that was read up to `to` any more. Of a tail that is known only its last line is read again
+// and compared: with its time it is as much its own as all of them.
+base::Result<size_t> StreamTailer::readWithLead(Generation& generation, TailContext& context) {
+  const size_t lead = leadOf(generation.to);
+  char* const slab = context.slab.data();
+  const char* const tail =
+      lead == event::kTailBytes ? context.tails.find(key_, generation.tailHash) : nullptr;
+  if (tail == nullptr) {
+    const auto got = generation.file->readAt(generation.to - lead, context.slab);
+    const bool same = !got.ok() || *got < lead || lead == 0 ||
+                      hashTail(slab + lead, generation.to) == generation.tailHash;
+    return same ? got : base::Result<size_t>(size_t{0});
+  }
+  const auto* before = static_cast<const char*>(::memrchr(tail, '\n', lead - 1));
+  const size_t known = before == nullptr ? 0 : static_cast<size_t>(before + 1 - tail);
+  const auto got =
+      generation.file->readAt(generation.to - lead + known, context.slab.subspan(known));
+  if (!got.ok()) return got;
+  if (known + *got < lead || std::memcmp(slab + known, tail + known, lead - known) != 0) {
+    return size_t{0};
+  }
+  std::memcpy(slab, tail, known);
+  return known + *got;
 }
 
 // Damage stays; an I/O error may pass, so it is met again later, at the latest at the final end.
@@ -129,6 +155,10 @@ StreamTailer::Step StreamTailer::consume(Generation& generation, size_t lead,
     if (got.stop == RecordAssembler::Stop::kUnitFull && !context.seal(context.worker)) {
       return Step::kBlocked;
     }
+  }
+  if (leadOf(generation.to) == event::kTailBytes) {
+    context.tails.keep(key_, generation.tailHash,
+                       TailCache::Tail(lines.data() - event::kTailBytes, event::kTailBytes));
   }
   return full ? Step::kProgress : Step::kEndOfFile;
 }

@@ -110,6 +110,7 @@ class StreamTailer {
   enum class Step : uint8_t { kProgress, kEndOfFile, kBlocked };
 
   Step read(size_t index, TailContext& context);
+  base::Result<size_t> readWithLead(Generation& generation, TailContext& context);
   Step consume(Generation& generation, size_t lead, std::string_view bytes, TailContext& context);
   Step scanLongLine(size_t index, TailContext& context);
   Step emitLongLine(Generation& generation, uint64_t raw, bool unfinished, TailContext& context);

@@ -6,6 +6,7 @@
 
 #include "agent/gzip_log_file.h"
 #include "agent/log_descriptor.h"
+#include "agent/tail_cache.h"
 #include "common/base/clock.h"
 #include "common/event/unit_writer.h"
 
@@ -24,6 +25,7 @@ struct TailCounts {
 struct TailContext {
   event::UnitWriter& writer;
   std::span<char> slab;
+  TailCache& tails;
   base::Clock& clock;
   TailCounts& counts;
   uint32_t configEpoch;

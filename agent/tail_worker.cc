@@ -6,7 +6,9 @@
 namespace logtail::agent {
 namespace {
 
-constexpr unsigned kTurnsPerTick = 32;  // before the loop looks at its other work again
+// Before the loop looks at its other work again.
+constexpr unsigned kTurnsPerTick = 256;
+constexpr uint64_t kBytesPerTick = 8 << 20;
 constexpr base::Nanos kCapPause = std::chrono::milliseconds(20);
 constexpr base::Nanos kMemoryRetry = std::chrono::milliseconds(100);
 
@@ -33,14 +35,42 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
   work();
 }
 
-void TailWorker::Impl::acknowledged(const std::vector<event::BlockHeader>& blocks) {
+// Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for its
+// look at the disk; a file's end may be what a stream waits for to be done.
+void TailWorker::Impl::acknowledged(std::vector<event::BlockHeader> blocks) {
+  const bool urgent =
+      std::any_of(blocks.begin(), blocks.end(), [](const event::BlockHeader& block) {
+        return (block.flags & event::kBlockEnd) != 0;
+      });
+  {
+    const std::lock_guard lock(ackMutex_);
+    if (acked_.empty()) {
+      acked_ = std::move(blocks);
+    } else {
+      acked_.insert(acked_.end(), std::make_move_iterator(blocks.begin()),
+                    std::make_move_iterator(blocks.end()));
+    }
+    if (!urgent || std::exchange(ackPosted_, true)) return;
+  }
+  post([this] {
+    takeAcknowledged();
+    unblock();
+  });
+}
+
+void TailWorker::Impl::takeAcknowledged() {
+  std::vector<event::BlockHeader> blocks;
+  {
+    const std::lock_guard lock(ackMutex_);
+    blocks.swap(acked_);
+    ackPosted_ = false;
+  }
   for (const event::BlockHeader& block : blocks) {
     FollowedStream* stream = streams_->find(block.stream);
     if (stream == nullptr) continue;
     stream->tailer->acknowledged(block);
     if (stream->tailer->done()) endStream(*stream);
   }
-  unblock();
 }
 
 void TailWorker::Impl::unblock() {
@@ -48,6 +78,7 @@ void TailWorker::Impl::unblock() {
 }
 
 void TailWorker::Impl::reset(const std::function<void()>& done) {
+  takeAcknowledged();
   handover_.discard();
   schedule_.clear();
   for (auto& [key, stream] : streams_->all()) stream.tailer->reset();
@@ -61,6 +92,7 @@ void TailWorker::Impl::drain(std::function<void()> done) {
 }
 
 void TailWorker::Impl::keepRest(const std::function<void()>& done) {
+  takeAcknowledged();
   scanContainers();
   disk_.keepAll(*streams_, context_);
   done();
@@ -72,6 +104,7 @@ void TailWorker::Impl::forbidden(const event::StreamKey& key) {
 
 void TailWorker::Impl::collectStats(
     const std::function<void(std::vector<wire::StreamStats>)>& use) {
+  takeAcknowledged();
   std::vector<wire::StreamStats> all;
   for (auto& [key, stream] : streams_->all()) {
     const StreamTailer::Sealed& sealed = stream.tailer->sealed();
@@ -96,8 +129,12 @@ void TailWorker::Impl::collectStats(
 // Fair turns until nothing is dirty, the way is blocked, or the loop should look at its other
 // work.
 void TailWorker::Impl::work() {
+  takeAcknowledged();
   if (finished_) return;
-  for (unsigned turns = 0; turns < kTurnsPerTick && !handover_.blocked(); ++turns) {
+  const uint64_t enough = tailCounts_.readBytes + kBytesPerTick;
+  for (unsigned turns = 0; turns < kTurnsPerTick && tailCounts_.readBytes < enough &&
+                           !handover_.blocked();
+       ++turns) {
     if (!schedule_.empty() && !schedule_.mayRead(clock_.steady())) {
       uv_idle_stop(&idle_);
       wakeBy(clock_.steady() + kCapPause);
@@ -195,7 +232,7 @@ void TailWorker::resume(const event::StreamKey& key, event::Resume resume,
 }
 
 void TailWorker::acknowledged(std::vector<event::BlockHeader> blocks) {
-  impl_->post([this, blocks = std::move(blocks)] { impl_->acknowledged(blocks); });
+  impl_->acknowledged(std::move(blocks));
 }
 
 void TailWorker::keepRest(std::function<void()> done) {

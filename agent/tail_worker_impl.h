@@ -4,6 +4,8 @@
 
 #include <uv.h>
 
+#include <mutex>
+
 #include "agent/container_directory.h"
 #include "agent/disk_keeper.h"
 #include "agent/event_loop.h"
@@ -34,6 +36,7 @@ class TailWorker::Impl final : public WatchEvents {
         descriptors_{options_.openFiles, 0},
         context_{handover_.writer(),
                  {slab_.get(), options_.slabBytes},
+                 tails_,
                  clock_,
                  tailCounts_,
                  options_.configEpoch,
@@ -51,6 +54,7 @@ class TailWorker::Impl final : public WatchEvents {
   }
 
   void post(std::function<void()> task) { loop_.post(std::move(task)); }
+  void acknowledged(std::vector<event::BlockHeader> blocks);
 
   // --- WatchEvents ---
   void onDirectoryDirty(uint32_t cookie, bool namesChanged) override;
@@ -61,7 +65,7 @@ class TailWorker::Impl final : public WatchEvents {
   // --- posted ---
   void resume(const event::StreamKey& key, const event::Resume& resume,
               const event::Resume* doubtful, bool firstEver);
-  void acknowledged(const std::vector<event::BlockHeader>& blocks);
+  void takeAcknowledged();
   void unblock();
   void reset(const std::function<void()>& done);
   void drain(std::function<void()> done);
@@ -108,6 +112,7 @@ class TailWorker::Impl final : public WatchEvents {
   UnitHandover handover_;
   ReadSchedule schedule_;
   std::unique_ptr<char[]> slab_;
+  TailCache tails_;
   TailCounts tailCounts_;
   parsers::CriTimeCache timeCache_;
   ContainerDirectory containers_;
@@ -132,6 +137,10 @@ class TailWorker::Impl final : public WatchEvents {
   bool finished_ = false;
   std::function<void()> drained_;
   std::vector<wire::StreamStats> endedStats_;
+
+  std::mutex ackMutex_;
+  std::vector<event::BlockHeader> acked_;  // by ackMutex_: not looked at yet
+  bool ackPosted_ = false;                 // by ackMutex_
 
   EventLoop loop_;  // last: its thread uses all of the above
 };

@@ -11,9 +11,9 @@ constexpr base::Nanos kMemoryRetry = std::chrono::seconds(1);
 constexpr base::Nanos kRestPause = std::chrono::milliseconds(100);
 constexpr size_t kRestAtATime = 256;
 // A worker's buffers but for the slab: the unit's body and columns, the sealed unit, zstd's
-// context, inotify's queue, and what inflates.
-constexpr uint64_t kFixedBytes =
-    6 * event::kMaxUnitRaw + (2 << 20) + (256 << 10) + kInflaters * InflaterPool::kInflaterBytes;
+// context, inotify's queue, what inflates, and tails.
+constexpr uint64_t kFixedBytes = 6 * event::kMaxUnitRaw + (2 << 20) + (256 << 10) +
+                                 kInflaters * InflaterPool::kInflaterBytes + TailCache::kBytes;
 
 }  // namespace
 
@@ -213,6 +213,7 @@ void TailWorker::Impl::lookAtDiskSoon() {
 }
 
 void TailWorker::Impl::lookAtDisk() {
+  takeAcknowledged();
   std::vector<FollowedStream*> dirty;
   disk_.look(loop_.loop(), *streams_, context_, dirty);
   counts_.scannedDirectories = watcher_->refused();

@@ -139,9 +139,11 @@ Figure agentToNothing(const Corpus& corpus) {
   event::UnitWriter writer(1);
   agent::TailCounts counts;
   const auto slab = std::make_unique<char[]>(kSlab);
+  agent::TailCache tails;
   agent::DescriptorQuota descriptors;
   agent::TailContext context{.writer = writer,
                              .slab = {slab.get(), kSlab},
+                             .tails = tails,
                              .clock = base::systemClock(),
                              .counts = counts,
                              .configEpoch = 1,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
 
 #include "tests/agent/core/node_fixture.h"
 
@@ -140,6 +141,26 @@ TEST_F(TailWorkerOnFiles, ARewriteUnderTheSameFirstLineIsTheNextEpoch) {
   EXPECT_EQ(sink_.messages("a"), (Messages{"banner", "two", "banner", "other", "more"}));
   const auto book = sink_.book("a");
   EXPECT_EQ(book.resume.generations.back().id.epoch, 1u);
+}
+
+TEST_F(TailWorkerOnFiles, ARewrittenLastLineBehindMuchThatStaysIsNoticed) {
+  createPod("a");
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += cri("line " + std::to_string(i));
+  append(log("a"), many);
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 200));
+  append(log("a"), cri("last"));
+  ASSERT_TRUE(sink_.waitForCount("a", 201));
+  {
+    std::fstream file(log("a"), std::ios::in | std::ios::out);
+    file.seekp(static_cast<std::streamoff>(many.size()));
+    file << cri("lost") << cri("more");
+  }
+  ASSERT_TRUE(sink_.waitForCount("a", 403));
+  EXPECT_EQ(worker_->counts().truncations.load(), 1u);
+  EXPECT_EQ(sink_.messages("a").back(), "more");
+  EXPECT_EQ(sink_.messages("a")[401], "lost");
 }
 
 TEST_F(TailWorkerOnFiles, TailStartsBehindTheLastWholeLine) {
