@@ -173,18 +173,9 @@ void AgentApp::onStreamOk(const event::StreamKey& key, wire::StreamStatus status
   workerOf(key).resume(key, resume, std::move(doubtful), firstEver);
 }
 
-void AgentApp::onAcked(std::span<const event::BlockHeader> blocks, uint64_t) {
-  if (workers_.size() == 1) {
-    workers_[0]->acknowledged({blocks.begin(), blocks.end()});
-    return;
-  }
-  std::vector<std::vector<event::BlockHeader>> shares(workers_.size());
-  for (const event::BlockHeader& block : blocks) {
-    shares[block.stream.hash.low % workers_.size()].push_back(block);
-  }
-  for (size_t i = 0; i < shares.size(); ++i) {
-    if (!shares[i].empty()) workers_[i]->acknowledged(std::move(shares[i]));
-  }
+// Each worker passes over what is not its own.
+void AgentApp::onAcked(AckedBlocks blocks, uint64_t) {
+  for (const auto& worker : workers_) worker->acknowledged(blocks);
 }
 
 void AgentApp::onForbidden(const event::StreamKey& key) {

@@ -33,7 +33,7 @@ class AgentApp final : public ShipperEvents {
   void onConnected(const wire::HelloOk& hello) override;
   void onStreamOk(const event::StreamKey& key, wire::StreamStatus status,
                   const event::Resume& resume, const event::Resume* checkpoint) override;
-  void onAcked(std::span<const event::BlockHeader> blocks, uint64_t queueId) override;
+  void onAcked(AckedBlocks blocks, uint64_t queueId) override;
   void onForbidden(const event::StreamKey& key) override;
   void onRoom() override;
   void onReset(ResetReason reason) override;

@@ -2,6 +2,7 @@
 // A unit on its way from a tail worker to the network thread, with what its acknowledgement means.
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,8 @@ struct SealedUnit {
   int64_t readNanos = 0;                   // wall clock of the oldest read in it
   base::MemoryBudget::Reservation memory;  // held until the unit is acknowledged or dropped
 };
+
+// Block headers of an acknowledged unit. They share its memory, and its reservation with it.
+using AckedBlocks = std::shared_ptr<const std::vector<event::BlockHeader>>;
 
 }  // namespace logtail::agent

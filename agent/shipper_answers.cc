@@ -98,7 +98,7 @@ void ShipperSession::takeAcked(const std::vector<FramePtr>& frames,
   for (const FramePtr& frame : frames) {
     uint64_t firstBlock = 0;
     for (const SealedUnit& unit : frame->units) {
-      takeAckedUnit(unit, frame->sequence, firstBlock, refused);
+      takeAckedUnit(frame, unit, firstBlock, refused);
       firstBlock += unit.blocks.size();
     }
   }
@@ -107,13 +107,14 @@ void ShipperSession::takeAcked(const std::vector<FramePtr>& frames,
   continueDrain();
 }
 
-void ShipperSession::takeAckedUnit(const SealedUnit& unit, uint64_t sequence, uint64_t firstBlock,
+void ShipperSession::takeAckedUnit(const FramePtr& frame, const SealedUnit& unit,
+                                   uint64_t firstBlock,
                                    const std::vector<wire::RefusedBlock>& refused) {
   std::vector<event::BlockHeader> taken;  // used only when some were refused
   bool anyRefused = false;
   for (size_t i = 0; i < unit.blocks.size(); ++i) {
     const event::BlockHeader& block = unit.blocks[i];
-    const wire::RefusedBlock here{sequence, firstBlock + i};
+    const wire::RefusedBlock here{frame->sequence, firstBlock + i};
     if (!refused.empty() && std::find(refused.begin(), refused.end(), here) != refused.end()) {
       const auto end = unit.blocks.begin() + static_cast<ptrdiff_t>(i);
       if (!anyRefused) taken.assign(unit.blocks.begin(), end);
@@ -128,8 +129,10 @@ void ShipperSession::takeAckedUnit(const SealedUnit& unit, uint64_t sequence, ui
       stream->second.ackedInLife = true;
     }
   }
-  const std::span<const event::BlockHeader> blocks(anyRefused ? taken : unit.blocks);
-  if (!blocks.empty()) events_.onAcked(blocks, queueId_);
+  if (!anyRefused) return events_.onAcked(AckedBlocks(frame, &unit.blocks), queueId_);
+  if (taken.empty()) return;
+  events_.onAcked(std::make_shared<const std::vector<event::BlockHeader>>(std::move(taken)),
+                  queueId_);
 }
 
 void ShipperSession::forbid(const event::StreamKey& key) {

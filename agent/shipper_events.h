@@ -5,9 +5,9 @@
 // and returns at once. Calls about one stream come in the order of what happened.
 
 #include <cstdint>
-#include <span>
 #include <string_view>
 
+#include "agent/sealed_unit.h"
 #include "common/event/resume.h"
 #include "common/wire/messages.h"
 
@@ -33,7 +33,7 @@ class ShipperEvents {
   virtual void onStreamOk(const event::StreamKey& key, wire::StreamStatus status,
                           const event::Resume& resume, const event::Resume* checkpoint) = 0;
   // The blocks of one unit are durable in this queue, and the checkpoint has moved.
-  virtual void onAcked(std::span<const event::BlockHeader> blocks, uint64_t queueId) = 0;
+  virtual void onAcked(AckedBlocks blocks, uint64_t queueId) = 0;
   // The stream belongs to another node: nothing of it is taken.
   virtual void onForbidden(const event::StreamKey& key) = 0;
   // After a refused offer(), once less than half of the window is used.

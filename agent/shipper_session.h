@@ -118,7 +118,7 @@ class ShipperSession {
   void opened(const event::StreamKey& key, Stream& stream, const wire::StreamOk& ok);
   void takeAcked(const std::vector<FramePtr>& frames,
                  const std::vector<wire::RefusedBlock>& refused);
-  void takeAckedUnit(const SealedUnit& unit, uint64_t sequence, uint64_t firstBlock,
+  void takeAckedUnit(const FramePtr& frame, const SealedUnit& unit, uint64_t firstBlock,
                      const std::vector<wire::RefusedBlock>& refused);
   void forbid(const event::StreamKey& key);
   Outcome reset(ResetReason reason, std::string text);

@@ -20,7 +20,7 @@ namespace logtail::agent {
 // What a stream takes of the budget, whatever it does: its tailer with one file, the names of it in
 // directory, registry and watcher, and what the shipper and the checkpoint know of it. Measured
 // with 10,000 of them (agent/README.md).
-inline constexpr uint64_t kStreamBytes = 4096;
+inline constexpr uint64_t kStreamBytes = 5120;
 
 struct FollowedStream {
   base::MemoryBudget::Reservation memory;

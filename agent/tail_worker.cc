@@ -37,19 +37,14 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
 
 // Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for its
 // look at the disk; a file's end may be what a stream waits for to be done.
-void TailWorker::Impl::acknowledged(std::vector<event::BlockHeader> blocks) {
+void TailWorker::Impl::acknowledged(AckedBlocks blocks) {
   const bool urgent =
-      std::any_of(blocks.begin(), blocks.end(), [](const event::BlockHeader& block) {
+      std::any_of(blocks->begin(), blocks->end(), [](const event::BlockHeader& block) {
         return (block.flags & event::kBlockEnd) != 0;
       });
   {
     const std::lock_guard lock(ackMutex_);
-    if (acked_.empty()) {
-      acked_ = std::move(blocks);
-    } else {
-      acked_.insert(acked_.end(), std::make_move_iterator(blocks.begin()),
-                    std::make_move_iterator(blocks.end()));
-    }
+    acked_.push_back(std::move(blocks));
     if (!urgent || std::exchange(ackPosted_, true)) return;
   }
   post([this] {
@@ -59,17 +54,19 @@ void TailWorker::Impl::acknowledged(std::vector<event::BlockHeader> blocks) {
 }
 
 void TailWorker::Impl::takeAcknowledged() {
-  std::vector<event::BlockHeader> blocks;
+  std::vector<AckedBlocks> units;
   {
     const std::lock_guard lock(ackMutex_);
-    blocks.swap(acked_);
+    units.swap(acked_);
     ackPosted_ = false;
   }
-  for (const event::BlockHeader& block : blocks) {
-    FollowedStream* stream = streams_->find(block.stream);
-    if (stream == nullptr) continue;
-    stream->tailer->acknowledged(block);
-    if (stream->tailer->done()) endStream(*stream);
+  for (const AckedBlocks& blocks : units) {
+    for (const event::BlockHeader& block : *blocks) {
+      FollowedStream* stream = streams_->find(block.stream);
+      if (stream == nullptr) continue;
+      stream->tailer->acknowledged(block);
+      if (stream->tailer->done()) endStream(*stream);
+    }
   }
 }
 
@@ -231,7 +228,7 @@ void TailWorker::resume(const event::StreamKey& key, event::Resume resume,
   });
 }
 
-void TailWorker::acknowledged(std::vector<event::BlockHeader> blocks) {
+void TailWorker::acknowledged(AckedBlocks blocks) {
   impl_->acknowledged(std::move(blocks));
 }
 

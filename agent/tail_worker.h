@@ -7,7 +7,7 @@
 // -> StreamTailer -> UnitHandover -> UnitSink. A unit is handed on when it is full, or as soon as
 // no stream is dirty: the watcher's batching bounds how often that is. When the sink is full
 // nothing is read: the files are the buffer. Owner: AgentApp; sink, budget, clock and file system
-// must outlive it. Public functions are for any thread and only post to the loop. Errors of single
+// must outlive it. Public functions are for any thread and never wait for the loop. Errors of single
 // files are counted (TailCounts), never fatal.
 
 #include <cstdint>
@@ -72,7 +72,8 @@ class TailWorker {
   // aggregator, so that files which were there before are read from where the configuration says.
   void resume(const event::StreamKey& key, event::Resume resume,
               std::optional<event::Resume> doubtful, bool firstEver);
-  void acknowledged(std::vector<event::BlockHeader> blocks);
+  // Those of other workers' streams are passed over.
+  void acknowledged(AckedBlocks blocks);
   void room();
   // The stream belongs to another node: it is not followed any more.
   void forbidden(const event::StreamKey& key);

@@ -54,7 +54,7 @@ class TailWorker::Impl final : public WatchEvents {
   }
 
   void post(std::function<void()> task) { loop_.post(std::move(task)); }
-  void acknowledged(std::vector<event::BlockHeader> blocks);
+  void acknowledged(AckedBlocks blocks);
 
   // --- WatchEvents ---
   void onDirectoryDirty(uint32_t cookie, bool namesChanged) override;
@@ -139,8 +139,8 @@ class TailWorker::Impl final : public WatchEvents {
   std::vector<wire::StreamStats> endedStats_;
 
   std::mutex ackMutex_;
-  std::vector<event::BlockHeader> acked_;  // by ackMutex_: not looked at yet
-  bool ackPosted_ = false;                 // by ackMutex_
+  std::vector<AckedBlocks> acked_;  // by ackMutex_: not looked at yet
+  bool ackPosted_ = false;          // by ackMutex_
 
   EventLoop loop_;  // last: its thread uses all of the above
 };

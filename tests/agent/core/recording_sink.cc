@@ -17,7 +17,9 @@ bool RecordingSink::offer(SealedUnit& unit) {
     if (!reader.readBlock(i, records).ok()) violations_ += "columns that do not decode\n";
     take(view->blocks()[i], records);
   }
-  if (acknowledge_ && worker_ != nullptr) worker_->acknowledged(unit.blocks);
+  if (acknowledge_ && worker_ != nullptr) {
+    worker_->acknowledged(std::make_shared<const std::vector<event::BlockHeader>>(unit.blocks));
+  };
   moved_.notify_all();
   SealedUnit(std::move(unit));
   return true;

@@ -34,8 +34,8 @@ class RecordingEvents final : public ShipperEvents {
     add("stream " + nameOf(key) + " " + wire::name(status) + " to=" + std::to_string(to(resume)) +
         (checkpoint != nullptr ? " checkpoint=" + std::to_string(to(*checkpoint)) : ""));
   }
-  void onAcked(std::span<const event::BlockHeader> blocks, uint64_t queueId) override {
-    for (const event::BlockHeader& block : blocks) {
+  void onAcked(AckedBlocks blocks, uint64_t queueId) override {
+    for (const event::BlockHeader& block : *blocks) {
       add("acked " + nameOf(block.stream) + " to=" + std::to_string(block.to) +
           " queue=" + std::to_string(queueId));
     }
