@@ -35,13 +35,12 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
   work();
 }
 
-// Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for its
-// look at the disk; a file's end may be what a stream waits for to be done.
+// Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for
+// its look at the disk; a file's end may be what a stream waits for to be done.
 void TailWorker::Impl::acknowledged(AckedBlocks blocks) {
-  const bool urgent =
-      std::any_of(blocks->begin(), blocks->end(), [](const event::BlockHeader& block) {
-        return (block.flags & event::kBlockEnd) != 0;
-      });
+  const bool urgent = std::any_of(
+      blocks->begin(), blocks->end(),
+      [](const event::BlockHeader& block) { return (block.flags & event::kBlockEnd) != 0; });
   {
     const std::lock_guard lock(ackMutex_);
     acked_.push_back(std::move(blocks));
@@ -129,9 +128,8 @@ void TailWorker::Impl::work() {
   takeAcknowledged();
   if (finished_) return;
   const uint64_t enough = tailCounts_.readBytes + kBytesPerTick;
-  for (unsigned turns = 0; turns < kTurnsPerTick && tailCounts_.readBytes < enough &&
-                           !handover_.blocked();
-       ++turns) {
+  for (unsigned turns = 0;
+       turns < kTurnsPerTick && tailCounts_.readBytes < enough && !handover_.blocked(); ++turns) {
     if (!schedule_.empty() && !schedule_.mayRead(clock_.steady())) {
       uv_idle_stop(&idle_);
       wakeBy(clock_.steady() + kCapPause);
@@ -190,6 +188,10 @@ void TailWorker::Impl::wake() {
   if (containersDirty_) scanContainers();
   for (FollowedStream* stream : schedule_.takeDue(clock_.steady())) schedule_.enqueue(*stream);
   if (handover_.wantsMemory()) handover_.unblock();
+  if (std::exchange(filesWait_, false)) {
+    takeAcknowledged();  // what may rest now
+    openWhatWaits();
+  }
   work();
 }
 

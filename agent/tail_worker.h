@@ -7,8 +7,8 @@
 // -> StreamTailer -> UnitHandover -> UnitSink. A unit is handed on when it is full, or as soon as
 // no stream is dirty: the watcher's batching bounds how often that is. When the sink is full
 // nothing is read: the files are the buffer. Owner: AgentApp; sink, budget, clock and file system
-// must outlive it. Public functions are for any thread and never wait for the loop. Errors of single
-// files are counted (TailCounts), never fatal.
+// must outlive it. Public functions are for any thread and never wait for the loop. Errors of
+// single files are counted (TailCounts), never fatal.
 
 #include <cstdint>
 #include <functional>

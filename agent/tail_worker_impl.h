@@ -120,6 +120,7 @@ class TailWorker::Impl final : public WatchEvents {
   InflaterPool inflaters_;
   DescriptorQuota descriptors_;
   base::Nanos nextRest_{};
+  bool filesWait_ = false;  // for others to rest, which can be as soon as they are acknowledged
   TailContext context_;
   std::unique_ptr<InotifyWatcher> watcher_;  // from open() to close()
   std::unique_ptr<StreamRegistry> streams_;  // the same

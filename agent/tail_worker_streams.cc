@@ -231,7 +231,10 @@ void TailWorker::Impl::letFilesRest() {
        ++at) {
     if (!at->second.queued && at->second.tailer->rest()) ++rested;
   }
-  if (rested == 0) nextRest_ = now + kRestPause;
+  if (rested > 0) return;
+  nextRest_ = now + kRestPause;
+  filesWait_ = true;
+  wakeBy(nextRest_);
 }
 
 // Files that could not be opened, for want of descriptors or of permission, are tried again.
