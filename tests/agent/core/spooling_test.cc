@@ -41,6 +41,12 @@ class Spooling : public test::NodeFixture {
     append(log(pod), cri("five"));
     return first;
   }
+  // What is there now was seen: a pod that comes later was.
+  void awaitALook(const std::string& pod) {
+    const uint64_t before = worker_->counts().streams.load();
+    createPod(pod);
+    ASSERT_TRUE(eventually([&] { return worker_->counts().streams.load() > before; }));
+  }
   bool keepRest() {
     std::atomic<bool> done{false};
     worker_->keepRest([&] { done = true; });
@@ -90,6 +96,59 @@ TEST_F(Spooling, ADeletedFileIsClosedOnceItsCopyIsThere) {
   ASSERT_TRUE(sink_.waitForCount("a", 3));
   EXPECT_EQ(sink_.messages("a"), (Messages{"one", std::string(20'000, 'x'), "three"}));
   EXPECT_TRUE(eventually([&] { return copies() == 0; }));
+}
+
+// The kubelet compresses under a temporary name and removes the plain file first.
+TEST_F(Spooling, AFileReadFromItsCopyIsNotReadAgainOnceItsCompressedFormIsThere) {
+  for (const bool whileBlocked : {true, false}) {
+    const std::string pod = whileBlocked ? "a" : "b";
+    shipOneThenBlock(pod);
+    append(log(pod), cri("two"));
+    const std::string first = rotateIntoDanger(pod);
+    fs::copy_file(first, dir_.path() + "/saved");
+    ASSERT_TRUE(eventually([&] { return copies() >= 1; }));
+    fs::remove(first);
+    ASSERT_TRUE(eventually([&] { return worker_->counts().heldDeletedBytes.load() == 0; }));
+    if (!whileBlocked) {
+      unblock();
+      ASSERT_TRUE(sink_.waitForCount(pod, 5));
+      ASSERT_TRUE(eventually([&] { return copies() == 0; }));
+    }
+    fs::rename(dir_.path() + "/saved", first);
+    compress(first);
+    if (whileBlocked) unblock();
+    append(log(pod), cri("six"));
+    ASSERT_TRUE(sink_.waitForCount(pod, 6));
+    append(log(pod), cri("seven"));
+    ASSERT_TRUE(sink_.waitForCount(pod, 7));
+    EXPECT_EQ(sink_.messages(pod),
+              (Messages{"one", "two", "three", "four", "five", "six", "seven"}));
+    stop();
+  }
+}
+
+TEST_F(Spooling, AFileReadFromItsCopyIsNotReadInTheCompressedFormItHadBefore) {
+  shipOneThenBlock("a");
+  append(log("a"), cri("two"));
+  const std::string first = rotate("a");
+  awaitALook("b");
+  compress(first);
+  for (const char* message : {"three", "four"}) {
+    append(log("a"), cri(message));
+    rotate("a");
+  }
+  append(log("a"), cri("five"));
+  ASSERT_TRUE(eventually([&] { return worker_->counts().spoolBytes.load() > 0; }));
+  append(log("a"), cri("six"));
+  rotate("a");
+  append(log("a"), cri("seven"));
+  awaitALook("c");
+  unblock();
+  ASSERT_TRUE(sink_.waitForCount("a", 7));
+  append(log("a"), cri("eight"));
+  ASSERT_TRUE(sink_.waitForCount("a", 8));
+  EXPECT_EQ(sink_.messages("a"),
+            (Messages{"one", "two", "three", "four", "five", "six", "seven", "eight"}));
 }
 
 TEST_F(Spooling, APodThatIsGoneIsShippedFromTheSpoolAfterARestart) {
