@@ -42,32 +42,32 @@ event::BlockHeader block() {
 }
 
 const std::string kGolden = unhex(
-    "4c54434b50543031"  // LTCKPT01
-    "01000000"  // version 1
-    "01000000"  // 1 entry
-    "c3d8783b"  // crc
-    "4c544345"  // LTCE
-    "48000000"  // 72 bytes
-    "6a0cbdb8"  // crc
-    "01"  // a stream
+    "4c54434b50543031"                  // LTCKPT01
+    "01000000"                          // version 1
+    "01000000"                          // 1 entry
+    "c3d8783b"                          // crc
+    "4c544345"                          // LTCE
+    "48000000"                          // 72 bytes
+    "6a0cbdb8"                          // crc
+    "01"                                // a stream
     "01000000000000000200000000000000"  // key
-    "00"  // not ended
-    "0700000000000000"  // queue 7
-    "03706f64"  // "pod"
-    "0000000000000000"  // start_time_ns 0
-    "01"  // stdout: open
-    "8877665544332211"  // generation's fingerprint
-    "00"  // epoch 0
-    "50"  // offset 80
-    "00"  // open_bytes 0
-    "00"  // stderr: none
-    "01"  // 1 generation
-    "8877665544332211"  // fingerprint
-    "00"  // epoch 0
-    "03"  // ordinal 3
-    "64"  // to 100
-    "0807060504030201"  // tail_hash
-    "00");  // no flags
+    "00"                                // not ended
+    "0700000000000000"                  // queue 7
+    "03706f64"                          // "pod"
+    "0000000000000000"                  // start_time_ns 0
+    "01"                                // stdout: open
+    "8877665544332211"                  // generation's fingerprint
+    "00"                                // epoch 0
+    "50"                                // offset 80
+    "00"                                // open_bytes 0
+    "00"                                // stderr: none
+    "01"                                // 1 generation
+    "8877665544332211"                  // fingerprint
+    "00"                                // epoch 0
+    "03"                                // ordinal 3
+    "64"                                // to 100
+    "0807060504030201"                  // tail_hash
+    "00");                              // no flags
 
 TEST(CheckpointGolden, IsWrittenAsDocumented) {
   test::FakeClock clock;
