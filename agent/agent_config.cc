@@ -1,6 +1,7 @@
 #include "agent/agent_config.h"
 
 #include "common/net/host_port.h"
+#include "common/net/tls.h"
 
 namespace logtail::agent {
 namespace {
@@ -11,6 +12,14 @@ using namespace base::literals;
 bool isLoopback(const std::string& address) {
   const auto parsed = net::parseHostPort(address);
   return parsed.ok() && net::isLoopback(parsed->host);
+}
+
+std::optional<config::Problem> checkCertificates(const TlsConfig& tls) {
+  if (tls.dir.empty()) return std::nullopt;
+  const base::Status status = net::checkTlsDirectory(tls.dir, net::TlsSide::kClient);
+  if (status.ok()) return std::nullopt;
+  return config::Problem{
+      "tls.dir", "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
 }
 
 config::Table<TlsConfig> tlsTable() {
@@ -137,7 +146,7 @@ config::Table<AgentConfig> agentTable() {
       }
     }
     if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
-    return std::nullopt;
+    return checkCertificates(c.tls);
   });
   return table;
 }

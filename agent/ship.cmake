@@ -10,4 +10,4 @@ logtail_library(logtail_agent_ship
     "${CMAKE_CURRENT_LIST_DIR}/shipper_transport.cc"
   DEPS logtail_wire)
 # Asio and OpenSSL stay in the .cc files and *_impl.h.
-target_link_libraries(logtail_agent_ship PRIVATE Boost::boost OpenSSL::SSL OpenSSL::Crypto)
+target_link_libraries(logtail_agent_ship PRIVATE logtail_net Boost::boost OpenSSL::SSL OpenSSL::Crypto)

@@ -78,7 +78,9 @@ void ShipperConnection::connected() {
   transport_->socket().set_option(tcp::no_delay(true), ignored);
   transport_->handshake([self = shared_from_this()](const ErrorCode& error, size_t) {
     if (self->closed_) return;
-    if (error) return self->fail({Outcome::Kind::kBackOff, "TLS handshake: " + error.message()});
+    if (error)
+      return self->fail(
+          {Outcome::Kind::kBackOff, "TLS handshake: " + self->transport_->textOf(error)});
     self->limit_.cancel();
     self->up_ = true;
     ErrorCode unknown;
@@ -102,7 +104,7 @@ void ShipperConnection::handleRead(const ErrorCode& error, size_t bytes) {
   if (error) {
     peerFinished_ = error == asio::error::eof;
     return fail({Outcome::Kind::kBackOff, peerFinished_ ? "the aggregator closed the connection"
-                                                        : "read: " + error.message()});
+                                                        : "read: " + transport_->textOf(error)});
   }
   reader_.commit(bytes);
   for (;;) {
@@ -136,7 +138,8 @@ void ShipperConnection::write(std::string control, FramePtr frame) {
     self->frame_.reset();
     self->sentBytes_ += bytes;
     if (self->closed_) return;
-    if (error) return self->fail({Outcome::Kind::kBackOff, "write: " + error.message()});
+    if (error)
+      return self->fail({Outcome::Kind::kBackOff, "write: " + self->transport_->textOf(error)});
     self->owner_.onIdle();
   });
 }

@@ -1,7 +1,7 @@
-#include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
 
 #include "agent/shipper_transport_impl.h"
+#include "common/net/tls_impl.h"
 
 namespace logtail::agent {
 namespace {
@@ -32,8 +32,8 @@ class TcpTransport final : public ShipperTransport {
 
 class TlsTransport final : public ShipperTransport {
  public:
-  TlsTransport(asio::io_context& context, asio::ssl::context tls)
-      : tls_(std::move(tls)), stream_(context, tls_) {}
+  TlsTransport(asio::io_context& context, std::shared_ptr<net::TlsContext> tls)
+      : tls_(std::move(tls)), stream_(context, *tls_) {}
 
   tcp::socket& socket() override { return stream_.next_layer(); }
   void handshake(Handler done) override {
@@ -47,25 +47,16 @@ class TlsTransport final : public ShipperTransport {
     asio::async_write(stream_, buffers, std::move(done));
   }
   void finish(std::shared_ptr<void> keep) override {
-    // The peer's own end of file completes the read that is under way.
-    stream_.async_shutdown([keep = std::move(keep)](const ErrorCode&) {});
+    net::sendCloseNotify(stream_, [keep = std::move(keep)](const ErrorCode&) {});
   }
 
-  ErrorCode name(const std::string& server) {
-    ErrorCode error;
-    SSL_set_tlsext_host_name(stream_.native_handle(), server.c_str());
-    stream_.set_verify_callback(asio::ssl::host_name_verification(server), error);
-    return error;
-  }
+  std::string textOf(const ErrorCode& error) override { return net::tlsErrorText(error, stream_); }
+  base::Status name(const std::string& server) { return net::expectServerName(stream_, server); }
 
  private:
-  asio::ssl::context tls_;
-  asio::ssl::stream<tcp::socket> stream_;
+  const std::shared_ptr<net::TlsContext> tls_;
+  net::TlsStream stream_;
 };
-
-base::Error tlsError(const std::string& file, const ShipperTransport::ErrorCode& error) {
-  return {base::Errc::kFixInput, file + ": " + error.message()};
-}
 
 }  // namespace
 
@@ -81,21 +72,12 @@ std::unique_ptr<ShipperTransport> makeTcpTransport(asio::io_context& context) {
 base::Result<std::unique_ptr<ShipperTransport>> makeTlsTransport(asio::io_context& context,
                                                                  const ShipperTls& options,
                                                                  const std::string& host) {
-  asio::ssl::context tls(asio::ssl::context::tls_client);
-  SSL_CTX_set_min_proto_version(tls.native_handle(), TLS1_2_VERSION);
-  ShipperTransport::ErrorCode error;
-  tls.set_verify_mode(asio::ssl::verify_peer, error);
-  const std::string ca = options.directory + "/ca.crt";
-  const std::string certificate = options.directory + "/tls.crt";
-  const std::string key = options.directory + "/tls.key";
-  if (tls.load_verify_file(ca, error); error) return tlsError(ca, error);
-  if (tls.use_certificate_chain_file(certificate, error); error)
-    return tlsError(certificate, error);
-  if (tls.use_private_key_file(key, asio::ssl::context::pem, error); error)
-    return tlsError(key, error);
-  auto transport = std::make_unique<TlsTransport>(context, std::move(tls));
-  error = transport->name(options.serverName.empty() ? host : options.serverName);
-  if (error) return tlsError(host, error);
+  const auto files = net::readTlsFiles(options.directory);
+  if (!files.ok()) return files.error();
+  auto tls = net::makeTlsContext(*files, net::TlsSide::kClient);
+  if (!tls.ok()) return tls.error();
+  auto transport = std::make_unique<TlsTransport>(context, std::move(*tls));
+  LOGTAIL_TRY(transport->name(options.serverName.empty() ? host : options.serverName));
   return std::unique_ptr<ShipperTransport>(std::move(transport));
 }
 

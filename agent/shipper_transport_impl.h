@@ -32,6 +32,8 @@ class ShipperTransport {
   // Says that nothing more will be written; reading goes on to the peer's end of file. `keep` holds
   // what must live until that is said.
   virtual void finish(std::shared_ptr<void> keep) = 0;
+  // An error of this transport, for a person.
+  virtual std::string textOf(const ErrorCode& error) { return error.message(); }
   void close();
 };
 

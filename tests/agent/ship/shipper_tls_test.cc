@@ -9,9 +9,9 @@
 #include "agent/shipper.h"
 #include "common/wire/message_reader.h"
 #include "tests/agent/ship/recording_events.h"
-#include "tests/agent/ship/test_certificates.h"
 #include "tests/support/crash_file_system.h"
 #include "tests/support/temp_dir.h"
+#include "tests/support/test_certificates.h"
 
 namespace logtail::agent {
 namespace {
