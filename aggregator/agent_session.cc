@@ -3,11 +3,18 @@
 #include <utility>
 
 #include "common/base/log.h"
+#include "common/base/printable.h"
 
 namespace logtail::aggregator {
 namespace {
 
 constexpr size_t kHelloPayload = 64 * 1024;
+
+std::string printable(const std::string& text) {
+  std::string shown;
+  base::appendPrintable(text, shown);
+  return shown;
+}
 
 }  // namespace
 
@@ -52,7 +59,7 @@ void AgentSession::onRead(Connection::ReadEnd end, size_t bytes) {
   if (state_ == State::kClosed) return;
   if (end == Connection::ReadEnd::kFailed) return close();
   if (end == Connection::ReadEnd::kEndOfFile) return onEndOfFile();
-  lastRead_ = clock_.steady();
+  if (state_ != State::kHello) lastRead_ = clock_.steady();  // HELLO has its time, byte by byte too
   if (state_ == State::kClosing) return read();
   reader_.commit(bytes);
   process();
@@ -148,7 +155,14 @@ base::Status AgentSession::onHello(std::string_view payload) {
     return {};
   }
   const std::optional<std::string> proven = connection_->provenNode();
-  if (proven.has_value()) hello->node = *proven;  // never what HELLO claims
+  if (proven.has_value() && hello->node != *proven) {
+    // To go on as the proven node would fence the agent that has a right to the name.
+    const std::string text =
+        "the certificate is node " + *proven + "'s, HELLO says " + printable(hello->node);
+    connection_->onOtherNode(text);
+    fail(wire::ErrorCode::kNotAuthorised, text);
+    return {};
+  }
   state_ = State::kWaiting;
   intake_.hello(*hello, proven.has_value(), weak_from_this(),
                 [self = shared_from_this()](base::Result<Intake::Attached> attached) {

@@ -137,8 +137,11 @@ void AgentSession::tick() {
 
 void AgentSession::fail(wire::ErrorCode code, const std::string& text) {
   if (state_ == State::kClosing || state_ == State::kClosed) return;
-  base::log(code == wire::ErrorCode::kShuttingDown ? base::LogLevel::kInfo : base::LogLevel::kWarn,
-            "agent " + connection_->peer() + ": " + wire::name(code) + ": " + text);
+  base::LogLevel level = base::LogLevel::kWarn;
+  if (code == wire::ErrorCode::kShuttingDown) level = base::LogLevel::kInfo;
+  if (code == wire::ErrorCode::kNotAuthorised)
+    level = base::LogLevel::kDebug;  // onOtherNode() tells
+  base::log(level, "agent " + connection_->peer() + ": " + wire::name(code) + ": " + text);
   send(wire::ErrorMessage{code, text});
   // The peer reads our last words only if its own bytes do not meet a closed socket.
   state_ = State::kClosing;

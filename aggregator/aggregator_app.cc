@@ -178,9 +178,14 @@ base::Status AggregatorApp::startReceiver() {
   Receiver::Options options;
   options.host = address->host;
   options.port = address->port;
+  options.tlsDirectory = config_.tls.dir;
   receiver_ = std::make_unique<Receiver>(options, *intake_, budget_, clock_, intakeMetrics_);
   LOGTAIL_TRY(receiver_->start());
   base::logInfo("aggregator: agents on port " + std::to_string(receiver_->port()));
+  if (config_.tls.dir.empty() && !net::isLoopback(address->host)) {
+    base::logWarn(
+        "aggregator: no TLS (insecure: true): whoever reaches the port may send as any node");
+  }
   return {};
 }
 

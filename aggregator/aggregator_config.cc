@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "common/net/host_port.h"
+#include "common/net/tls.h"
 #include "outputs/file_settings.h"
 
 namespace logtail::aggregator {
@@ -67,6 +68,14 @@ std::optional<config::Problem> checkDirectories(const AggregatorConfig& c) {
   return std::nullopt;
 }
 
+std::optional<config::Problem> checkCertificates(const ServerTlsConfig& tls) {
+  if (tls.dir.empty()) return std::nullopt;
+  const base::Status status = net::checkTlsDirectory(tls.dir, net::TlsSide::kServer);
+  if (status.ok()) return std::nullopt;
+  return config::Problem{
+      "tls.dir", "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
+}
+
 bool isLoopback(const std::string& address) {
   const auto parsed = net::parseHostPort(address);
   return parsed.ok() && net::isLoopback(parsed->host);
@@ -83,18 +92,21 @@ config::Table<AggregatorConfig> aggregatorTable(
   config::Table<ListenConfig> http("http", "Metrics, health, audit and administration.");
   http.value("listen", &ListenConfig::listen,
              "Address of /metrics, /livez, /readyz and /v1/; port 0 takes a free one.");
-  config::Table<ServerTlsConfig> tls("tls", "Certificates; not in use yet.");
-  tls.value("dir", &ServerTlsConfig::dir, "Not in use yet: agents are served without TLS.");
+  config::Table<ServerTlsConfig> tls("tls", "Certificates for the way from the agents.");
+  tls.value("dir", &ServerTlsConfig::dir,
+            "Directory with ca.crt, tls.crt and tls.key, read again when they change; agents must "
+            "then have certificates from ca.crt, which name their nodes. Empty: no TLS.");
 
   config::Table<AggregatorConfig> table("aggregator", "logtail-aggregator.");
   table.value("listen", &AggregatorConfig::listen, "Address for agents; port 0 takes a free one.");
   table.table("http", &AggregatorConfig::http, "Metrics, health, audit and administration.", http);
   table.table("data", &AggregatorConfig::data, "What the aggregator must not forget.", data);
   table.table("queue", &AggregatorConfig::queue, "Where lines are durable.", queueTable());
-  table.table("tls", &AggregatorConfig::tls, "Certificates; not in use yet.", tls);
+  table.table("tls", &AggregatorConfig::tls, "Certificates for the way from the agents.", tls);
   table.value(
       "insecure", &AggregatorConfig::insecure,
-      "Allows `listen` to be no loopback address: agents from other machines, without TLS.");
+      "Allows `listen` to be no loopback address without TLS: whoever reaches it may send as any "
+      "node. With `tls.dir` it has no effect.");
   table
       .value("memory", &AggregatorConfig::memory,
              "Byte budget: one half for ledger and frames under way, one half for the outputs.")
@@ -115,9 +127,10 @@ config::Table<AggregatorConfig> aggregatorTable(
   table.rule([](const AggregatorConfig& c) -> std::optional<config::Problem> {
     if (!net::parseHostPort(c.listen).ok()) return config::Problem{"listen", "host:port"};
     if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
-    if (!c.insecure && !isLoopback(c.listen)) {
-      return config::Problem{"listen", "a loopback address, or insecure: true"};
+    if (c.tls.dir.empty() && !c.insecure && !isLoopback(c.listen)) {
+      return config::Problem{"listen", "a loopback address, or tls.dir, or insecure: true"};
     }
+    if (auto problem = checkCertificates(c.tls)) return problem;
     return checkDirectories(c);
   });
   return table;

@@ -1,5 +1,5 @@
 #pragma once
-// A byte connection to an agent as AgentSession sees it: TCP now, TLS behind the same interface.
+// A byte connection to an agent as AgentSession sees it: TCP, or TLS behind the same interface.
 //
 // Owned by its session. All callbacks run on the connection's own executor, one at a time; post()
 // may be called from any thread, the rest from that executor only. Failure: read and write end with
@@ -31,6 +31,8 @@ class Connection {
   virtual std::string peer() const = 0;
   // The node's name from the peer's certificate; nothing when the transport proves none.
   virtual std::optional<std::string> provenNode() const = 0;
+  // The session takes nobody for another node than the proven one; `text` says who claimed what.
+  virtual void onOtherNode(const std::string& text) = 0;
 };
 
 }  // namespace logtail::aggregator

@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "aggregator/tls_failure.h"
 #include "common/metrics/registry.h"
 #include "common/wire/messages.h"
 
@@ -26,11 +27,16 @@ struct IntakeMetrics {
   metrics::Gauge& connections;
   metrics::Counter& connectionsRefused;
   metrics::Counter& malformed;  // connections closed for what they sent
+  metrics::Gauge& tlsPending;   // connections that have proved nothing yet
+  metrics::Counter& tlsReloads;
+  metrics::Counter& tlsReloadFailures;
+  metrics::Gauge& tlsCertificateEnd;  // seconds since the Unix epoch; 0 without TLS
   // From the runtime's time stamp of a frame's oldest record to its durability; clocks of two
   // machines differ, so below their difference it tells nothing; a line that its program writes in
   // parts counts from the first.
   metrics::Histogram& durableLatency;
   std::array<metrics::Counter*, wire::kNackReasons> nacks{};
+  std::array<metrics::Counter*, kTlsFailures> tlsFailures{};
 };
 
 }  // namespace logtail::aggregator

@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "aggregator/tcp_connection_impl.h"
+#include "aggregator/tls_gate_impl.h"
 #include "common/base/log.h"
 
 namespace logtail::aggregator {
@@ -39,15 +40,26 @@ struct Receiver::Impl {
   }
 
   void begin(Tcp::socket socket) {
-    const std::lock_guard lock(mutex);
-    if (sessions.size() >= options.connections) {
-      metrics.connectionsRefused.add();
-      return;  // the socket closes
+    {
+      const std::lock_guard lock(mutex);
+      if (refuses()) return;  // the socket closes
     }
     boost::system::error_code ignored;
     socket.set_option(Tcp::no_delay(true), ignored);
+    if (gate != nullptr) return gate->admit(std::move(socket));
     auto strand = socket.get_executor();
-    auto connection = std::make_unique<TcpConnection>(std::move(socket));
+    open(std::make_unique<TcpConnection>(std::move(socket)), strand);
+  }
+
+  bool refuses() {  // under the mutex
+    if (sessions.size() < options.connections) return stopping;
+    metrics.connectionsRefused.add();
+    return true;
+  }
+
+  void open(std::unique_ptr<Connection> connection, const Tcp::socket::executor_type& strand) {
+    const std::lock_guard lock(mutex);
+    if (refuses()) return;
     auto slot = std::make_shared<std::weak_ptr<AgentSession>>();
     auto session =
         std::make_shared<AgentSession>(std::move(connection), intake, budget, clock, metrics,
@@ -75,8 +87,22 @@ struct Receiver::Impl {
           boost::asio::post(strand, [session = session] { session->tick(); });
         }
       }
+      if (gate != nullptr) gate->tick();
       tick();
     });
+  }
+
+  base::Status prepareTls() {
+    if (options.tlsDirectory.empty()) return {};
+    TlsGate::Options tls;
+    tls.directory = options.tlsDirectory;
+    tls.pending = std::max<size_t>(options.pendingHandshakes, 1);
+    gate = std::make_unique<TlsGate>(
+        std::move(tls), clock, metrics,
+        [this](auto connection, const auto& strand) { open(std::move(connection), strand); });
+    const base::Status status = gate->load();
+    if (!status.ok()) return {status.code(), "tls.dir: " + status.message()};
+    return {};
   }
 
   base::Status listen() {
@@ -104,6 +130,7 @@ struct Receiver::Impl {
   Tcp::acceptor acceptor{io};
   boost::asio::steady_timer timer{io};
   boost::asio::steady_timer retry{io};
+  std::unique_ptr<TlsGate> gate;  // none without TLS
   std::atomic<bool> stopping{false};
   std::atomic<uint16_t> bound{0};
   std::mutex mutex;
@@ -121,6 +148,7 @@ Receiver::~Receiver() {
 }
 
 base::Status Receiver::start() {
+  LOGTAIL_TRY(impl_->prepareTls());
   LOGTAIL_TRY(impl_->listen());
   impl_->accept();
   impl_->tick();

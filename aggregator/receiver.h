@@ -1,10 +1,11 @@
 #pragma once
 // The server for agents: accepts connections on port 24300 and runs their sessions.
 //
-// Flow: socket -> Connection -> AgentSession -> Intake. Owned by the aggregator; Intake, budget,
-// clock and metrics must outlive it. Own threads: one accepts and ticks, sessions run on all of
-// them, each on its own strand. Failure: start() says when it cannot listen; afterwards a failing
-// connection ends alone, and a failing accept (out of descriptors) is tried again.
+// Flow: socket -> (with TLS: handshake, which proves the node) -> Connection -> AgentSession ->
+// Intake. Owned by the aggregator; Intake, budget, clock and metrics must outlive it. Own threads:
+// one accepts and ticks, sessions run on all of them, each on its own strand. Failure: start() says
+// when it cannot listen or has no certificates; afterwards a failing connection ends alone, and a
+// failing accept (out of descriptors) is tried again.
 
 #include <cstdint>
 #include <memory>
@@ -19,8 +20,10 @@ class Receiver {
   struct Options {
     std::string host = "0.0.0.0";
     uint16_t port = 24300;  // 0: a free one
-    size_t threads = 1;     // one takes in some GB a second; more only pays with TLS
+    size_t threads = 1;     // one takes in more than a disk syncs, with TLS too
     size_t connections = 2000;
+    std::string tlsDirectory;        // ca.crt, tls.crt, tls.key; empty: no TLS
+    size_t pendingHandshakes = 256;  // beyond `connections`; see TlsGate
     AgentSession::Options session;
   };
   Receiver(Options options, Intake& intake, base::MemoryBudget& budget, const base::Clock& clock,

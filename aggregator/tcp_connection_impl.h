@@ -54,6 +54,7 @@ class TcpConnection final : public Connection {
   }
   std::string peer() const override { return peer_; }
   std::optional<std::string> provenNode() const override { return std::nullopt; }
+  void onOtherNode(const std::string&) override {}  // none is proven
 
  private:
   Socket socket_;

@@ -63,6 +63,10 @@ void storeMessageHeader(MessageType type, bool critical, size_t payloadBytes,
 }
 
 base::Result<MessageHeader> peekMessageHeader(const char* at, size_t maxPayload) {
+  // A TLS record of a handshake: as a length it would be far beyond any limit.
+  if (at[0] == 0x16 && at[1] == 0x03 && at[2] != 0) {
+    return base::Error{base::Errc::kFixInput, "wire: the peer speaks TLS, this side does not"};
+  }
   MessageHeader header;
   header.length = base::loadFixed<uint32_t>(at);
   header.type = static_cast<MessageType>(at[4]);

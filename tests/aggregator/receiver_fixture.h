@@ -58,6 +58,9 @@ class ReceiverFixture : public testing::Test {
     receiverOptions.host = "127.0.0.1";
     receiverOptions.port = 0;
     receiverOptions.connections = connections;
+    receiverOptions.threads = threads;
+    receiverOptions.tlsDirectory = tlsDirectory;
+    receiverOptions.pendingHandshakes = pendingHandshakes;
     receiver = std::make_unique<Receiver>(receiverOptions, *intake, *budget, clock, metrics);
     ASSERT_TRUE(receiver->start().ok());
     port = receiver->port();
@@ -101,6 +104,9 @@ class ReceiverFixture : public testing::Test {
   uint64_t segmentBytes = 4 << 20;
   uint64_t capacity = 1 << 30;
   size_t connections = 100;
+  size_t threads = 1;
+  std::string tlsDirectory;
+  size_t pendingHandshakes = 8;
   IntakeFaults* faults = nullptr;
   metrics::Registry registry;
   IntakeMetrics metrics{registry};

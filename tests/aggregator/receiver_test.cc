@@ -287,6 +287,21 @@ TEST_F(ReceiverFixture, ClosesOnceAllIsDurableWhenTheAgentIsDone) {
   });
 }
 
+TEST_F(ReceiverFixture, EndsAConnectionWhoseHelloComesByteByByteForTooLong) {
+  ScriptedAgent agent(port);
+  while (metrics.connections.value() == 0) std::this_thread::yield();  // its time begins
+  for (int i = 0; i < 2; ++i) {
+    agent.sendBytes("\1");
+    clock.advance(std::chrono::seconds(6));
+  }
+  EXPECT_TRUE(agent.ends());
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (metrics.connections.value() > 0 && std::chrono::steady_clock::now() < limit) {
+    std::this_thread::yield();
+  }
+  EXPECT_EQ(metrics.connections.value(), 0);
+}
+
 TEST_F(ReceiverFixture, DrainsBeforeItStops) {
   ScriptedAgent agent(port);
   agent.hello("n1", 7);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <optional>
+#include <span>
 #include <string>
 
 #include "common/event/stream.h"
@@ -31,7 +32,7 @@ class ScriptedAgent {
     setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
   }
-  ~ScriptedAgent() { breakOff(); }
+  virtual ~ScriptedAgent() { breakOff(); }
   ScriptedAgent(const ScriptedAgent&) = delete;
   ScriptedAgent& operator=(const ScriptedAgent&) = delete;
 
@@ -39,11 +40,11 @@ class ScriptedAgent {
     if (socket_ >= 0) ::close(socket_);
     socket_ = -1;
   }
-  void halfClose() { ::shutdown(socket_, SHUT_WR); }
+  virtual void halfClose() { ::shutdown(socket_, SHUT_WR); }
 
   void sendBytes(std::string_view bytes) {
     while (!bytes.empty()) {
-      const ssize_t sent = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+      const ssize_t sent = sendSome(bytes);
       if (sent <= 0) return;  // the aggregator closed: the test sees it when it reads
       bytes.remove_prefix(static_cast<size_t>(sent));
     }
@@ -131,11 +132,20 @@ class ScriptedAgent {
       if (!step.ok()) return false;
       if (*step == wire::MessageReader::Step::kMessage) return true;
       const auto buffers = reader_.buffers();
-      const ssize_t bytes = ::recv(socket_, buffers[0].data(), buffers[0].size(), 0);
+      const ssize_t bytes = receiveSome(buffers[0]);
       if (bytes <= 0) return false;
       reader_.commit(static_cast<size_t>(bytes));
     }
   }
+
+ protected:
+  virtual ssize_t sendSome(std::string_view bytes) {
+    return ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  }
+  virtual ssize_t receiveSome(std::span<char> into) {
+    return ::recv(socket_, into.data(), into.size(), 0);
+  }
+  int socket() const { return socket_; }
 
  private:
   std::string lastText() const {
