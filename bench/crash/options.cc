@@ -30,6 +30,7 @@ void declare(CLI::App& app, CrashOptions& out, double& seconds, double& downSeco
   app.add_option("--partial-fraction", out.partialFraction, "of lines longer than 16 KiB");
   app.add_flag("--delete-agent-state", out.deleteAgentState,
                "deletes the agent's state directory in the middle of the run");
+  app.add_flag("--tls", out.tls, "agent and aggregator speak TLS, with certificates of the run");
   app.add_option("--audit-wait", auditSeconds, "seconds the audit may wait for the last delivery");
   app.add_option("--short-lived", out.shortLived, "pods that live 100 ms, spread over the run");
   app.add_option("--long-line", out.longLine, "one line of so many bytes");

@@ -25,6 +25,7 @@ struct CrashOptions {
   std::string outputYaml;   // further keys of the file output
   std::chrono::seconds auditWait{60};
   bool deleteAgentState = false;
+  bool tls = false;  // between agent and aggregator
   bool keepDir = false;
 };
 

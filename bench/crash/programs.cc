@@ -13,6 +13,7 @@
 #include "common/base/file_system.h"
 #include "common/base/random.h"
 #include "common/net/http_client.h"
+#include "tests/support/test_certificates.h"
 
 namespace logtail::bench {
 
@@ -82,11 +83,15 @@ Status Programs::writeConfigs() {
   for (const char* sub : {"/node/containers", "/node/pods", "/agent-state", "/data", "/results"}) {
     LOGTAIL_TRY(base::posixFileSystem().createDirectories(directory_ + sub));
   }
+  if (options_.tls) LOGTAIL_TRY(writeCertificates());
+  const auto tls = [this](const std::string& side) {
+    return options_.tls ? "tls: {dir: \"" + directory_ + side + "\"}\n" : std::string();
+  };
   LOGTAIL_TRY(writeText(directory_ + "/agent.yaml",
                         "cluster: crash\nnode: node-1\naggregators: [\"" + loopback(wirePort_) +
                             "\"]\nlogs: {dir: \"" + root() + "\"}\nstate: {dir: \"" + agentState() +
                             "\"}\nhttp: {listen: \"" + loopback(agentPort_) +
-                            "\"}\nread_from: head\n"));
+                            "\"}\nread_from: head\n" + tls("/agent-tls")));
   const std::string more = options_.outputYaml.empty() ? "" : ", " + options_.outputYaml;
   return writeText(directory_ + "/aggregator.yaml",
                    "listen: \"" + loopback(wirePort_) + "\"\nhttp: {listen: \"" +
@@ -94,7 +99,17 @@ Status Programs::writeConfigs() {
                        "/data\"}\nqueue: {size: 4GiB, retain: 0s}\noutputs:\n  files: {type: file, "
                        "directory: \"" +
                        results() + "\", path: \"{namespace}/{pod}/{container}.log\"" + more +
-                       "}\n");
+                       "}\n" + tls("/aggregator-tls"));
+}
+
+Status Programs::writeCertificates() {
+  for (const char* sub : {"/agent-tls", "/aggregator-tls"}) {
+    LOGTAIL_TRY(base::posixFileSystem().createDirectories(directory_ + sub));
+  }
+  const test::TestAuthority authority;
+  authority.issue(directory_ + "/agent-tls", "node-1");
+  authority.issue(directory_ + "/aggregator-tls", {"aggregator", "IP:127.0.0.1", ""});
+  return {};
 }
 
 Status Programs::start(Target target) {

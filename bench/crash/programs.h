@@ -50,6 +50,7 @@ class Programs {
   Child& child(Target target) { return target == Target::kAgent ? agent_ : aggregator_; }
   std::string program(const std::string& name) const { return options_.programs + "/" + name; }
   std::string url(Target target) const;
+  base::Status writeCertificates();
   base::Status ended(const char* name, Child& child, bool expected);
 
   const CrashOptions& options_;

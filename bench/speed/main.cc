@@ -116,6 +116,15 @@ int measure(CorpusKind kind, const std::string& directory, uint64_t bytes, unsig
   const Figure receive = best(runs, [&] { return limitReceive(directory, wire, 48 * 1024); });
   print("limit: recv + CRC + write (wire bytes)", receive);
   print("aggregator: receive + ledger + durable append", durable.aggregator, &receive);
+  options.tls = true;
+  const PipelineRun secret = bestRun(runs, corpus, options);
+  if (!secret.ok) {
+    std::fprintf(stderr, "logtail-bench: over TLS: %s\n", secret.why.c_str());
+    return 1;
+  }
+  print("agent, over TLS", secret.agent, &zstd);
+  print("aggregator, over TLS", secret.aggregator, &receive);
+  options.tls = false;
   return compareSyncs(runs, corpus, options, durable);
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "bench/speed/program.h"
+#include "tests/support/test_certificates.h"
 
 namespace logtail::bench {
 namespace {
@@ -14,6 +15,16 @@ namespace fs = std::filesystem;
 constexpr std::chrono::minutes kLimit{10};
 constexpr std::chrono::milliseconds kPoll{50};
 
+// The keys of one side's configuration; with TLS its certificate is made.
+std::string tlsKeys(const PipelineOptions& options, const test::TestAuthority& authority,
+                    const test::Certificate& certificate) {
+  if (!options.tls) return "";
+  const std::string directory = options.workDirectory + "/" + certificate.commonName;
+  fs::create_directories(directory);
+  authority.issue(directory, certificate);
+  return "tls: {dir: " + directory + "}\n";
+}
+
 }  // namespace
 
 PipelineRun runPipeline(const Corpus& corpus, const PipelineOptions& options) {
@@ -21,7 +32,9 @@ PipelineRun runPipeline(const Corpus& corpus, const PipelineOptions& options) {
   const std::string& work = options.workDirectory;
   fs::remove_all(work);
   fs::create_directories(work);
+  const test::TestAuthority authority;
   std::ofstream(work + "/aggregator.yaml")
+      << tlsKeys(options, authority, {"aggregator", "IP:127.0.0.1", ""})
       << "listen: \"127.0.0.1:0\"\nhttp: {listen: \"127.0.0.1:0\"}\ndata: {dir: " << work
       << "/data}\n"
       << "queue: {size: 8GiB, retain: 0s, sync: " << (options.sync ? "true" : "false") << "}\n";
@@ -37,6 +50,7 @@ PipelineRun runPipeline(const Corpus& corpus, const PipelineOptions& options) {
   const std::string http = fromLog(work + "/aggregator.log", "http on port ");
   if (port.empty() || http.empty()) return run.why = "the aggregator did not start", run;
   std::ofstream(work + "/agent.yaml")
+      << tlsKeys(options, authority, {"bench", "DNS:bench", ""})
       << "cluster: bench\nnode: bench\naggregators: [\"127.0.0.1:" << port
       << "\"]\nlogs: {dir: " << corpus.root << "}\nstate: {dir: " << work
       << "/state}\nhttp: {listen: \"127.0.0.1:0\"}\n";

@@ -12,6 +12,7 @@ struct PipelineOptions {
   std::string workDirectory;  // emptied
   bool sync = true;
   unsigned slowSyncMicros = 0;  // added to each of the aggregator's fdatasync calls
+  bool tls = false;             // between agent and aggregator
 };
 
 struct PipelineRun {
