@@ -19,7 +19,8 @@ std::optional<config::Problem> checkCertificates(const TlsConfig& tls) {
   const base::Status status = net::checkTlsDirectory(tls.dir, net::TlsSide::kClient);
   if (status.ok()) return std::nullopt;
   return config::Problem{
-      "tls.dir", "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
+      "tls.dir", tls.dir,
+      "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
 }
 
 config::Table<TlsConfig> tlsTable() {
@@ -138,14 +139,18 @@ config::Table<AgentConfig> agentTable() {
           "spool.")
       .range(0s, 10min);
   table.rule([](const AgentConfig& c) -> std::optional<config::Problem> {
-    for (const std::string& address : c.aggregators) {
+    for (size_t i = 0; i < c.aggregators.size(); ++i) {
+      const std::string& address = c.aggregators[i];
+      const std::string path = "aggregators[" + std::to_string(i) + "]";
       if (!net::parseHostPort(address).ok())
-        return config::Problem{"aggregators", "entries of the form host:port"};
+        return config::Problem{path, address, net::kHostPortForm};
       if (c.tls.dir.empty() && !c.insecure && !isLoopback(address)) {
-        return config::Problem{"aggregators", "loopback addresses, or tls.dir, or insecure: true"};
+        return config::Problem{path, address, "a loopback address, or tls.dir, or insecure: true"};
       }
     }
-    if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
+    if (!net::parseHostPort(c.http.listen).ok()) {
+      return config::Problem{"http.listen", c.http.listen, net::kHostPortForm};
+    }
     return checkCertificates(c.tls);
   });
   return table;

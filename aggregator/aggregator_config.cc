@@ -33,7 +33,9 @@ config::Table<QueueConfig> queueTable() {
               "false: acknowledge without fdatasync; only to measure what syncing costs.");
   table.rule([](const QueueConfig& c) -> std::optional<config::Problem> {
     if (c.size.count >= 4 * c.segment.count) return std::nullopt;
-    return config::Problem{"size", "at least four times queue.segment"};
+    return config::Problem{
+        "size", base::formatBytes(c.size),
+        "at least " + base::formatBytes({4 * c.segment.count}) + ", four times queue.segment"};
   });
   return table;
 }
@@ -59,9 +61,8 @@ std::optional<config::Problem> checkDirectories(const AggregatorConfig& c) {
     const auto& files = static_cast<const outputs::FileSettings&>(*output.settings);
     for (const std::string& other : taken) {
       if (!overlap(files.directory, other)) continue;
-      return config::Problem{"outputs", "a directory of its own for each file output; " +
-                                            output.id + " shares " + files.directory + " with " +
-                                            other};
+      return config::Problem{"outputs." + output.id + ".directory", files.directory,
+                             "a directory of its own, neither in " + other + " nor around it"};
     }
     taken.push_back(files.directory);
   }
@@ -73,7 +74,8 @@ std::optional<config::Problem> checkCertificates(const ServerTlsConfig& tls) {
   const base::Status status = net::checkTlsDirectory(tls.dir, net::TlsSide::kServer);
   if (status.ok()) return std::nullopt;
   return config::Problem{
-      "tls.dir", "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
+      "tls.dir", tls.dir,
+      "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
 }
 
 bool isLoopback(const std::string& address) {
@@ -125,10 +127,14 @@ config::Table<AggregatorConfig> aggregatorTable(
   table.variants("outputs", &AggregatorConfig::outputs,
                  "Where records go; the key is the output's id.", outputTypes);
   table.rule([](const AggregatorConfig& c) -> std::optional<config::Problem> {
-    if (!net::parseHostPort(c.listen).ok()) return config::Problem{"listen", "host:port"};
-    if (!net::parseHostPort(c.http.listen).ok()) return config::Problem{"http.listen", "host:port"};
+    if (!net::parseHostPort(c.listen).ok())
+      return config::Problem{"listen", c.listen, net::kHostPortForm};
+    if (!net::parseHostPort(c.http.listen).ok()) {
+      return config::Problem{"http.listen", c.http.listen, net::kHostPortForm};
+    }
     if (c.tls.dir.empty() && !c.insecure && !isLoopback(c.listen)) {
-      return config::Problem{"listen", "a loopback address, or tls.dir, or insecure: true"};
+      return config::Problem{"listen", c.listen,
+                             "a loopback address, or tls.dir, or insecure: true"};
     }
     if (auto problem = checkCertificates(c.tls)) return problem;
     return checkDirectories(c);

@@ -7,10 +7,10 @@ namespace {
 
 std::optional<config::Problem> checkPaths(const FileSettings& settings) {
   if (!settings.directory.starts_with('/') || settings.directory.find('\0') != std::string::npos) {
-    return config::Problem{"directory", "an absolute path"};
+    return config::Problem{"directory", settings.directory, "an absolute path"};
   }
   const auto path = PathTemplate::parse(settings.path);
-  if (!path.ok()) return config::Problem{"path", path.message()};
+  if (!path.ok()) return config::Problem{"path", settings.path, path.message()};
   return std::nullopt;
 }
 

@@ -43,7 +43,8 @@ inline const config::Table<OutputSettings>& outputSettingsTable() {
         .range(10ms, 1h);
     table.rule([](const OutputSettings& s) -> std::optional<config::Problem> {
       if (s.retryMin <= s.retryMax) return std::nullopt;
-      return config::Problem{"retry_max", "at least retry_min"};
+      return config::Problem{"retry_max", base::formatDuration(s.retryMax),
+                             "at least retry_min, " + base::formatDuration(s.retryMin)};
     });
     return table;
   }();

@@ -284,10 +284,13 @@ std::string printable(std::string_view bytes, size_t limit) {
 }  // namespace
 
 base::Error configError(const std::string& fileName, int line, const std::string& path,
-                        std::string_view value, const std::string& expected) {
+                        std::string_view value, const std::string& expected,
+                        std::string_view remark) {
   std::string text = fileName + ":" + std::to_string(line) + ": ";
   if (!path.empty()) text += printable(path, path.size()) + ": ";
-  text += "value \"" + printable(value, kShown) + "\": expected ";
+  text += "value \"" + printable(value, kShown) + "\"";
+  if (!remark.empty()) text.append(" (").append(remark).append(")");
+  text += ": expected ";
   return {base::Errc::kFixInput, text + printable(expected, expected.size())};
 }
 

@@ -45,9 +45,11 @@ base::Result<Node> parseDocument(std::string_view yaml, const std::string& fileN
                                  const Environment& environment);
 
 // The one form of every configuration error: `file:line: path: value "x": expected y`. Control
-// characters in the value are escaped and a long one is cut, so that it stays one line.
+// characters in the value are escaped and a long one is cut, so that it stays one line. `remark`
+// follows the value in brackets.
 base::Error configError(const std::string& fileName, int line, const std::string& path,
-                        std::string_view value, const std::string& expected);
+                        std::string_view value, const std::string& expected,
+                        std::string_view remark = {});
 
 // "a" + "b" = "a.b"; a path below nothing is the name itself.
 std::string joinPath(const std::string& path, std::string_view name);

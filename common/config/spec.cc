@@ -35,16 +35,59 @@ std::string knownKeys(const StructSpec& spec, std::string_view extraKey, std::st
   return text;
 }
 
-const Node& blamed(const Node& node, std::string_view path) {
+// The child that `path` begins with, which is cut off it. Ids may have dots, so the longest key
+// that fits is meant.
+const Node* takeStep(const Node& node, std::string_view& path) {
+  const Node* found = nullptr;
+  size_t length = 0;
+  for (size_t i = 0; i < node.children.size(); ++i) {
+    const Node& child = node.children[i];
+    const std::string step =
+        node.kind == Node::Kind::kList ? "[" + std::to_string(i) + "]" : child.key;
+    if (!path.starts_with(step) || step.size() <= length) continue;
+    const std::string_view rest = path.substr(step.size());
+    if (!rest.empty() && rest[0] != '.' && rest[0] != '[') continue;
+    found = &child;
+    length = step.size();
+  }
+  path.remove_prefix(length);
+  if (found != nullptr && path.starts_with('.')) path.remove_prefix(1);
+  return found;
+}
+
+// Whether `path` has the name of a secret in it, wherever that stands below `spec`: rather hidden
+// once too often than shown.
+bool mayBeSecret(const StructSpec& spec, std::string_view path) {
+  for (const FieldSpec& field : spec.fields) {
+    const size_t at = field.secret ? path.find(field.name) : std::string_view::npos;
+    if (at != std::string_view::npos) return true;
+    for (const auto& nested : field.nested) {
+      if (mayBeSecret(*nested, path)) return true;
+    }
+  }
+  return false;
+}
+
+// The error of a rule. A field that the file does not give has its default, and the line of what
+// the file gives around it.
+base::Error ruleError(const StructSpec& spec, const Place& place, const Node& node,
+                      const Problem& problem) {
   const Node* at = &node;
+  std::string_view path = problem.path;
   while (!path.empty()) {
-    const size_t dot = path.find('.');
-    const Node* next = at->find(path.substr(0, dot));
+    const Node* next = takeStep(*at, path);
     if (next == nullptr) break;
     at = next;
-    path = dot == std::string_view::npos ? std::string_view() : path.substr(dot + 1);
   }
-  return *at;
+  Place blamed = place.at(problem.path);
+  blamed.hidden = blamed.hidden || mayBeSecret(spec, problem.path);
+  if (path.empty() && at->kind == Node::Kind::kScalar) return blamed.error(*at, problem.expected);
+  return configError(place.file, at->line, blamed.path, blamed.hidden ? "***" : problem.value,
+                     problem.expected, path.empty() ? "" : "the default");
+}
+
+std::string counted(size_t count, const char* one, const char* many) {
+  return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
 base::Status readFields(const StructSpec& spec, const Place& place, const Node& node,
@@ -65,9 +108,10 @@ base::Status readFields(const StructSpec& spec, const Place& place, const Node& 
 }  // namespace
 
 base::Error Place::error(const Node& node, const std::string& expected) const {
-  std::string_view value = node.text;
-  if (node.kind == Node::Kind::kList) value = "[...]";
-  if (node.kind == Node::Kind::kMap) value = "{...}";
+  const size_t count = node.children.size();
+  std::string value = node.text;
+  if (node.kind == Node::Kind::kList) value = "[" + counted(count, "entry", "entries") + "]";
+  if (node.kind == Node::Kind::kMap) value = "{" + counted(count, "key", "keys") + "}";
   if (hidden) value = "***";
   return configError(file, node.line, path, value, expected);
 }
@@ -94,8 +138,7 @@ base::Status readStruct(const StructSpec& spec, const Place& place, const Node& 
   LOGTAIL_TRY(readFields(spec, place, node, object));
   for (const auto& rule : spec.rules) {
     const std::optional<Problem> problem = rule(object);
-    if (!problem) continue;
-    return place.at(problem->path).error(blamed(node, problem->path), problem->expected);
+    if (problem) return ruleError(spec, place, node, *problem);
   }
   return {};
 }

@@ -29,9 +29,11 @@ struct Place {
   base::Error error(const Node& node, const std::string& expected) const;
 };
 
-// What a validate() rule found: the field it blames (a path below the struct) and what it wants.
+// What a validate() rule found: the field it blames (a path below the struct, "tls.dir" or
+// "peers[2]"), the value that field has, which may be its default, and what the rule wants.
 struct Problem {
   std::string path;
+  std::string value;
   std::string expected;
 };
 

@@ -8,6 +8,9 @@
 
 namespace logtail::net {
 
+// What a person is told to write.
+inline constexpr char kHostPortForm[] = "host:port or [IPv6]:port with a port from 0 to 65535";
+
 struct HostPort {
   std::string host;
   uint16_t port = 0;

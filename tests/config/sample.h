@@ -107,7 +107,14 @@ inline Table<Sample> sampleTable() {
   table.variants("outputs", &Sample::outputs, "Outputs by id.", outputVariants());
   table.rule([](const Sample& c) -> std::optional<Problem> {
     if (c.insecure && !c.tls.dir.empty())
-      return Problem{"tls.dir", "no directory with insecure: true"};
+      return Problem{"tls.dir", c.tls.dir, "no directory with insecure: true"};
+    if (c.port == 1000 && c.memory < 100_MB)
+      return Problem{"memory", base::formatBytes(c.memory), "at least 100MB with port: 1000"};
+    if (c.port == 1001) return Problem{"aggregators", "\"two\"", "other aggregators"};
+    if (c.port == 1002) return Problem{"aggregators[1]", c.aggregators.at(1), "another aggregator"};
+    if (c.port == 1003) return Problem{"peers.a.b.dir", c.peers.at("a.b").dir, "another directory"};
+    if (c.port == 1004) return Problem{"password", c.password, "another password"};
+    if (c.port == 1005) return Problem{"tls.reload", "1m", "another duration"};
     return std::nullopt;
   });
   return table;
