@@ -1,5 +1,6 @@
 #include "agent/agent_config.h"
 
+#include "agent/tail_worker.h"
 #include "common/net/host_port.h"
 #include "common/net/tls.h"
 
@@ -21,6 +22,14 @@ std::optional<config::Problem> checkCertificates(const TlsConfig& tls) {
   return config::Problem{
       "tls.dir", tls.dir,
       "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
+}
+
+std::optional<config::Problem> checkMemory(const AgentConfig& c) {
+  const uint64_t each = TailWorker::fixedBytes(TailWorkerOptions{}.slabBytes);
+  if (c.workers * each <= c.memory.count) return std::nullopt;
+  return config::Problem{"memory", base::formatBytes(c.memory),
+                         "at least " + base::formatBytes(base::roundUp({c.workers * each}, 1_MB)) +
+                             " for " + std::to_string(c.workers) + " workers"};
 }
 
 config::Table<TlsConfig> tlsTable() {
@@ -151,6 +160,7 @@ config::Table<AgentConfig> agentTable() {
     if (!net::parseHostPort(c.http.listen).ok()) {
       return config::Problem{"http.listen", c.http.listen, net::kHostPortForm};
     }
+    if (auto problem = checkMemory(c)) return problem;
     return checkCertificates(c.tls);
   });
   return table;

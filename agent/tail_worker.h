@@ -58,7 +58,10 @@ class TailWorker {
   TailWorker(const TailWorker&) = delete;
   TailWorker& operator=(const TailWorker&) = delete;
 
-  // kTooNew when the spool has a copy of a newer version.
+  // What a worker reserves when it is made, for as long as it lives; streams and units come on top.
+  static uint64_t fixedBytes(size_t slabBytes);
+
+  // kFixInput when that was not to be had, kTooNew when the spool has a copy of a newer version.
   base::Status start();
   // Reads what is there now to its end, hands the last unit on, then calls `done` on the worker's
   // thread and reads no more.

@@ -26,6 +26,7 @@ class TailWorker::Impl final : public WatchEvents {
         sink_(sink),
         budget_(budget),
         clock_(clock),
+        fixedMemory_(budget.reserve(TailWorker::fixedBytes(options_.slabBytes))),
         handover_(options_.compressionLevel, sink, budget, counts_),
         schedule_(options_.readBytesPerSecond),
         slab_(std::make_unique_for_overwrite<char[]>(options_.slabBytes)),

@@ -17,11 +17,14 @@ constexpr uint64_t kFixedBytes = 6 * event::kMaxUnitRaw + (2 << 20) + (256 << 10
 
 }  // namespace
 
+uint64_t TailWorker::fixedBytes(size_t slabBytes) {
+  return kFixedBytes + slabBytes;
+}
+
 base::Status TailWorker::Impl::start() {
-  fixedMemory_ = budget_.reserve(kFixedBytes + options_.slabBytes);
   if (!fixedMemory_) {
     return {base::Errc::kFixInput, "memory: the workers need " +
-                                       std::to_string(kFixedBytes + options_.slabBytes) +
+                                       std::to_string(fixedBytes(options_.slabBytes)) +
                                        " bytes each, more than the budget has left"};
   }
   LOGTAIL_TRY(disk_.load());

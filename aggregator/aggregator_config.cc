@@ -4,6 +4,7 @@
 
 #include "common/net/host_port.h"
 #include "common/net/tls.h"
+#include "outputs/batch_reader.h"
 #include "outputs/file_settings.h"
 
 namespace logtail::aggregator {
@@ -78,12 +79,29 @@ std::optional<config::Problem> checkCertificates(const ServerTlsConfig& tls) {
       "a directory with usable ca.crt, tls.crt and tls.key; " + status.message()};
 }
 
+std::optional<config::Problem> checkMemory(const AggregatorConfig& c) {
+  const uint64_t needed = outputsMemory(c);
+  if (needed <= c.memory.count / 2) return std::nullopt;
+  return config::Problem{"memory", base::formatBytes(c.memory),
+                         "at least " + base::formatBytes(base::roundUp({2 * needed}, 1_MB)) +
+                             ": outputs have half of it, and these take up to " +
+                             base::formatBytes(base::roundUp({needed}, 1_MB))};
+}
+
 bool isLoopback(const std::string& address) {
   const auto parsed = net::parseHostPort(address);
   return parsed.ok() && net::isLoopback(parsed->host);
 }
 
 }  // namespace
+
+uint64_t outputsMemory(const AggregatorConfig& config) {
+  uint64_t sum = 0;
+  for (const auto& output : config.outputs) {
+    sum += outputs::BatchLimits{}.memoryBytes() + output.settings->memoryBytes();
+  }
+  return sum;
+}
 
 config::Table<AggregatorConfig> aggregatorTable(
     const config::Variants<outputs::OutputSettings>& outputTypes) {
@@ -136,6 +154,7 @@ config::Table<AggregatorConfig> aggregatorTable(
       return config::Problem{"listen", c.listen,
                              "a loopback address, or tls.dir, or insecure: true"};
     }
+    if (auto problem = checkMemory(c)) return problem;
     if (auto problem = checkCertificates(c.tls)) return problem;
     return checkDirectories(c);
   });

@@ -47,6 +47,9 @@ struct AggregatorConfig {
   std::vector<config::Chosen<outputs::OutputSettings>> outputs;
 };
 
+// What the outputs reserve at their start; they have half of `memory`.
+uint64_t outputsMemory(const AggregatorConfig& config);
+
 config::Table<AggregatorConfig> aggregatorTable(
     const config::Variants<outputs::OutputSettings>& outputTypes);
 

@@ -11,7 +11,10 @@ std::optional<config::Problem> checkPaths(const FileSettings& settings) {
   }
   const auto path = PathTemplate::parse(settings.path);
   if (!path.ok()) return config::Problem{"path", settings.path, path.message()};
-  return std::nullopt;
+  const std::string suffix = settings.compress == Compression::kZstd ? ".zst" : "";
+  const auto named = PathTemplate::parse(settings.path + suffix);
+  if (named.ok()) return std::nullopt;
+  return config::Problem{"path", settings.path, named.message() + " with " + suffix + " behind it"};
 }
 
 config::Table<FileSettings> makeTable() {

@@ -25,6 +25,8 @@ struct FileSettings : OutputSettings {
   base::Bytes buffer{32 << 20};
   uint32_t openFiles = 256;
   uint32_t knownFiles = 16'384;
+
+  uint64_t memoryBytes() const override { return buffer.count; }
 };
 
 const config::Table<FileSettings>& fileSettingsTable();

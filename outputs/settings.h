@@ -15,10 +15,16 @@ enum class FullPolicy : uint8_t { kBlock, kDropOldest };
 enum class FirstStart : uint8_t { kOldest, kNewest };
 
 struct OutputSettings {
+  virtual ~OutputSettings() = default;
+
   FullPolicy full = FullPolicy::kBlock;
   FirstStart from = FirstStart::kOldest;
   std::chrono::milliseconds retryMin{250};
   std::chrono::milliseconds retryMax{30'000};
+
+  // Output::memoryBytes() of an output with these settings: known before there is one, so that a
+  // configuration can be checked against `memory`.
+  virtual uint64_t memoryBytes() const { return 0; }
 };
 
 inline const config::Table<OutputSettings>& outputSettingsTable() {

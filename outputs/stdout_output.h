@@ -26,8 +26,7 @@ class StdoutOutput final : public Output {
   std::optional<base::Nanos> turn() override;
   void drain() override;
   void stop() override;
-  // One block of the shortest lines, every byte of them escaped.
-  uint64_t memoryBytes() const override { return 16 * 1024 * 1024; }
+  uint64_t memoryBytes() const override { return settings_.memoryBytes(); }
 
  private:
   // Held until it is written: so a reader that is slow stops the runner's reading.

@@ -13,6 +13,9 @@ struct StdoutSettings : OutputSettings {
   Color color = Color::kAuto;
   bool timestamps = false;
   bool dedot = true;
+
+  // One block of the shortest lines, every byte of them escaped.
+  uint64_t memoryBytes() const override { return 16 << 20; }
 };
 
 const config::Table<StdoutSettings>& stdoutSettingsTable();

@@ -28,6 +28,10 @@ std::optional<std::chrono::nanoseconds> parseDuration(std::string_view text);
 
 // The shortest exact form that the parsers above read back: "64MB", "100GiB", "1234", "1m30s".
 std::string formatBytes(Bytes value);
+// The next multiple of `step`, so that a computed size reads well.
+constexpr Bytes roundUp(Bytes value, Bytes step) {
+  return {(value.count + step.count - 1) / step.count * step.count};
+}
 std::string formatDuration(std::chrono::nanoseconds value);
 
 namespace literals {

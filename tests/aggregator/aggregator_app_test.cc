@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/net/http_client.h"
 #include "outputs/file_settings.h"
+#include "outputs/stdout_settings.h"
 #include "tests/aggregator/frame_maker.h"
 #include "tests/aggregator/ledger_fixture.h"
 #include "tests/aggregator/scripted_agent.h"
@@ -326,6 +327,16 @@ TEST_F(AggregatorAppTest, ComesOutOfAFullQueueByItself) {
   farewell(agent, {});
   expectClean();
   EXPECT_EQ(delivered(), onceEach(3000 * frames.size()));
+}
+
+// What `validate` computes is what a start reserves, to the byte.
+TEST_F(AggregatorAppTest, StartsWithTheMemoryThatItsOutputsAreSaidToTakeAndNotWithLess) {
+  config_.outputs.push_back({"live", "stdout", std::make_shared<outputs::StdoutSettings>()});
+  config_.memory.count = 2 * outputsMemory(config_) - 2;
+  EXPECT_EQ(start().code(), base::Errc::kPushBack);
+  config_.memory.count = 2 * outputsMemory(config_);
+  const base::Status started = start();
+  EXPECT_TRUE(started.ok()) << started.message();
 }
 
 TEST_F(AggregatorAppTest, LeavesAQueueOfANewerVersionUntouched) {

@@ -52,10 +52,25 @@ const Wrong kWrong[] = {
      "/x/y}",
      "aggregator.yaml:4: outputs.b.c.directory: value \"/x/y\": expected a directory of its own, "
      "neither in /x nor around it"},
+    {"MemoryForOneOutput",
+     "insecure: true\nmemory: 160MB\noutputs: {a: {type: stdout}, b: {type: stdout}}",
+     "aggregator.yaml:2: memory: value \"160MB\": expected at least 204MB: outputs have half of "
+     "it, "
+     "and these take up to 102MB"},
+    {"BufferBeyondTheDefaultMemory",
+     "insecure: true\noutputs: {file: {directory: /x, buffer: 1GiB}}",
+     "aggregator.yaml:1: memory: value \"1GiB\" (the default): expected at least 2216MB: outputs "
+     "have half of it, and these take up to 1108MB"},
 };
 
 INSTANTIATE_TEST_SUITE_P(Rows, AggregatorConfigErrors, testing::ValuesIn(kWrong),
                          [](const auto& row) { return std::string(row.param.name); });
+
+TEST(AggregatorConfig, TheMemoryThatAnErrorAsksForIsEnough) {
+  const std::string yaml = "insecure: true\noutputs: {a: {type: stdout}, b: {type: stdout}}\n";
+  EXPECT_FALSE(parsed(yaml + "memory: 203MB").ok());
+  EXPECT_TRUE(parsed(yaml + "memory: 204MB").ok());
+}
 
 }  // namespace
 }  // namespace logtail::aggregator

@@ -89,5 +89,12 @@ TEST_P(FileSettingsRefused, NameTheKey) {
 INSTANTIATE_TEST_SUITE_P(Each, FileSettingsRefused, testing::ValuesIn(kRefused),
                          [](const auto& row) { return row.param.name; });
 
+TEST(FileSettings, APathThatIsTooLongOnlyWithItsSuffixIsRefused) {
+  const std::string path = "directory: /l\npath: " + std::string(197, 'a') + "\n";
+  EXPECT_TRUE(parsed(path).ok());
+  EXPECT_NE(parsed(path + "compress: zstd\n").message().find("200 bytes with .zst behind it"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace logtail::outputs

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "agent/tail_worker.h"
+
 namespace logtail::agent {
 namespace {
 
@@ -41,6 +43,21 @@ const Wrong kWrong[] = {
 
 INSTANTIATE_TEST_SUITE_P(Rows, AgentConfigErrors, testing::ValuesIn(kWrong),
                          [](const auto& row) { return std::string(row.param.name); });
+
+TEST(AgentConfig, AsksForTheMemoryThatItsWorkersTake) {
+  using namespace base::literals;
+  const base::Bytes needed{64 * TailWorker::fixedBytes(TailWorkerOptions{}.slabBytes)};
+  const std::string enough = base::formatBytes(base::roundUp(needed, 1_MB));
+  const std::string expected = ": expected at least " + enough + " for 64 workers";
+  const auto parsed = [](const std::string& yaml) {
+    return config::parse(agentTable(), yaml, "agent.yaml");
+  };
+  EXPECT_EQ(parsed("cluster: c\nmemory: 32MB\nworkers: 64").message(),
+            "agent.yaml:2: memory: value \"32MB\"" + expected);
+  EXPECT_EQ(parsed("workers: 64").message(),
+            "agent.yaml:1: memory: value \"64MB\" (the default)" + expected);
+  EXPECT_TRUE(parsed("workers: 64\nmemory: " + enough).ok());
+}
 
 }  // namespace
 }  // namespace logtail::agent
