@@ -29,6 +29,8 @@ class AgentApp final : public ShipperEvents {
   // False when something is left for the next start.
   bool drainAndStop();
 
+  uint16_t httpPort() const { return http_->port(); }
+
  private:
   void onConnected(const wire::HelloOk& hello) override;
   void onStreamOk(const event::StreamKey& key, wire::StreamStatus status,

@@ -24,6 +24,17 @@ void AgentApp::addCounters() {
   counter("logtail_record_bytes_total", "File bytes of records sealed.", &Counts::recordBytes);
   counter("logtail_dropped_records_total", "Records dropped on purpose.", &Counts::dropRecords);
   counter("logtail_dropped_bytes_total", "File bytes dropped on purpose.", &Counts::dropBytes);
+  counter("logtail_malformed_lines_total", "Lines that are no CRI lines, kept whole.",
+          &Counts::malformedLines);
+  counter("logtail_incomplete_records_total", "Records whose end never came.",
+          &Counts::incompleteRecords);
+  const auto cut = [&](const char* reason, auto member) {
+    callbacks_.push_back(
+        registry_.counterCallback("logtail_cut_records_total", "Records that were cut, by reason.",
+                                  {{"reason", reason}}, [this, member] { return sumOf(member); }));
+  };
+  cut("max_line", &Counts::cutAtLimit);
+  cut("memory", &Counts::cutForMemory);
   counter("logtail_lost_bytes_total", "File bytes that could not be read any more.",
           &Counts::lostBytes);
   counter("logtail_given_up_bytes_total", "Those of them that disk.max or disk.min_free cost.",

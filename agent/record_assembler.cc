@@ -67,7 +67,7 @@ bool RecordAssembler::emitWhole(const PhysicalLine& line, int64_t timeNanos, uin
     recordBytes = line.text.size() - text.size() + kept.size();
     writer.drop(event::DropReason::kOverLimit, 0, line.rawBytes - recordBytes);
     flags |= event::kRecordTruncated;
-    ++counts_.truncatedRecords;
+    ++counts_.cutAtLimit;
   }
   if (line.unfinished) {
     flags |= event::kRecordIncomplete;
@@ -112,7 +112,7 @@ bool RecordAssembler::join(const PhysicalLine& line, const parsers::CriLine& cri
     if (open.state.openBytes == 0) clear(open);  // opened by this very line, which comes again
     return false;
   }
-  if (cut != 0) ++counts_.truncatedRecords;
+  if (overLimit) ++counts_.cutAtLimit;
   if (noMemory) ++counts_.cutForMemory;
   if (torn != 0) ++counts_.incompleteRecords;
   const event::ChannelState was = open.state;

@@ -2,10 +2,10 @@
 // Joins the physical lines of one stream into records: CRI parts per channel, limits, odd lines.
 //
 // Flow: StreamTailer (slabs of whole lines) -> RecordAssembler -> the worker's UnitWriter.
-// Owned by its StreamTailer; `budget` and the time cache must outlive it. Thread: its tail
-// worker's. Every byte it consumes is a record byte, a counted drop, or a byte of an open record;
-// nothing it is given can fail, only a unit can be full: then it stops before the line that did not
-// fit.
+// Owned by its StreamTailer; `budget`, the time cache and the counts, which streams share, must
+// outlive it. Thread: its tail worker's. Every byte it consumes is a record byte, a counted drop,
+// or a byte of an open record; nothing it is given can fail, only a unit can be full: then it stops
+// before the line that did not fit.
 
 #include <array>
 #include <cstdint>
@@ -28,7 +28,7 @@ struct PhysicalLine {
 
 struct AssemblerCounts {
   uint64_t malformedLines = 0;
-  uint64_t truncatedRecords = 0;
+  uint64_t cutAtLimit = 0;  // records longer than maxLine
   uint64_t incompleteRecords = 0;
   uint64_t cutForMemory = 0;  // open records emitted early because the budget was used up
 };
@@ -41,8 +41,9 @@ class RecordAssembler {
     Stop stop = Stop::kNeedMore;
   };
 
-  RecordAssembler(size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache)
-      : maxLine_(maxLine), budget_(budget), cache_(cache) {}
+  RecordAssembler(size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache,
+                  AssemblerCounts& counts)
+      : maxLine_(maxLine), budget_(budget), cache_(cache), counts_(counts) {}
 
   // Consumes whole lines of `bytes`, which start at `offset` of `generation`, into the open block
   // of `writer`. Stops behind the last newline, or before a line that does not fit the unit.
@@ -66,7 +67,6 @@ class RecordAssembler {
 
   event::ChannelStates states() const;
   bool anyOpen() const;
-  const AssemblerCounts& counts() const { return counts_; }
 
  private:
   struct OpenRecord {
@@ -87,8 +87,8 @@ class RecordAssembler {
   const size_t maxLine_;
   base::MemoryBudget& budget_;
   parsers::CriTimeCache& cache_;
+  AssemblerCounts& counts_;
   std::array<OpenRecord, event::kChannels> open_;
-  AssemblerCounts counts_;
 };
 
 }  // namespace logtail::agent

@@ -26,11 +26,12 @@ uint64_t hashTail(const char* end, uint64_t to) {
 }  // namespace
 
 StreamTailer::StreamTailer(const event::StreamDescription& description, std::string directory,
-                           size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache)
+                           size_t maxLine, base::MemoryBudget& budget, parsers::CriTimeCache& cache,
+                           AssemblerCounts& counts)
     : key_(description.key()),
       restart_(description.restart),
       directory_(std::move(directory)),
-      assembler_(maxLine, budget, cache),
+      assembler_(maxLine, budget, cache, counts),
       rotatedKept_(kRotatedKept) {
   event::encode(description, description_);
   description_.shrink_to_fit();

@@ -40,7 +40,7 @@ enum class Turn : uint8_t {
 class StreamTailer {
  public:
   StreamTailer(const event::StreamDescription& description, std::string directory, size_t maxLine,
-               base::MemoryBudget& budget, parsers::CriTimeCache& cache);
+               base::MemoryBudget& budget, parsers::CriTimeCache& cache, AssemblerCounts& counts);
 
   // Looks at the directory again: opens what is new, follows renames, leaves out what is done.
   void refresh(TailContext& context);
@@ -68,7 +68,6 @@ class StreamTailer {
   bool done() const;  // gone, at its end and acknowledged: may be removed
   // When turn() wants to be called again without any event (end of a grace); none: never.
   std::optional<base::Nanos> wakeAt() const { return wakeAt_; }
-  const RecordAssembler& assembler() const { return assembler_; }
 
   // What STATS tells of this life.
   struct Sealed {

@@ -201,6 +201,10 @@ void TailWorker::Impl::publishCounts() {
   counts_.truncations.store(tailCounts_.truncations, std::memory_order_relaxed);
   counts_.lateGenerations.store(tailCounts_.lateGenerations, std::memory_order_relaxed);
   counts_.unreadableFiles.store(tailCounts_.unreadableFiles, std::memory_order_relaxed);
+  counts_.cutAtLimit.store(assemblerCounts_.cutAtLimit, std::memory_order_relaxed);
+  counts_.cutForMemory.store(assemblerCounts_.cutForMemory, std::memory_order_relaxed);
+  counts_.malformedLines.store(assemblerCounts_.malformedLines, std::memory_order_relaxed);
+  counts_.incompleteRecords.store(assemblerCounts_.incompleteRecords, std::memory_order_relaxed);
 }
 
 TailWorker::TailWorker(TailWorkerOptions options, UnitSink& sink, base::MemoryBudget& budget,

@@ -14,6 +14,10 @@ struct TailWorkerCounts {
   std::atomic<uint64_t> recordBytes{0};
   std::atomic<uint64_t> dropBytes{0};
   std::atomic<uint64_t> dropRecords{0};
+  std::atomic<uint64_t> cutAtLimit{0};
+  std::atomic<uint64_t> cutForMemory{0};
+  std::atomic<uint64_t> malformedLines{0};
+  std::atomic<uint64_t> incompleteRecords{0};
   std::atomic<uint64_t> lostBytes{0};
   std::atomic<uint64_t> units{0};
   std::atomic<uint64_t> unitBytes{0};

@@ -115,6 +115,7 @@ class TailWorker::Impl final : public WatchEvents {
   std::unique_ptr<char[]> slab_;
   TailCache tails_;
   TailCounts tailCounts_;
+  AssemblerCounts assemblerCounts_;
   parsers::CriTimeCache timeCache_;
   ContainerDirectory containers_;
   DiskKeeper disk_;

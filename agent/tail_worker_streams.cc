@@ -171,9 +171,10 @@ TailWorker::Impl::Added TailWorker::Impl::add(const event::StreamDescription& de
   if (streams_->find(key) != nullptr) return Added::kNo;
   auto memory = budget_.reserve(kStreamBytes);
   if (!memory) return Added::kNoMemory;
-  FollowedStream& stream = streams_->add(
-      std::make_unique<StreamTailer>(description, directory, options_.maxLine, budget_, timeCache_),
-      std::move(memory));
+  FollowedStream& stream =
+      streams_->add(std::make_unique<StreamTailer>(description, directory, options_.maxLine,
+                                                   budget_, timeCache_, assemblerCounts_),
+                    std::move(memory));
   stream.presentAtStart = starting_;
   stream.tailer->refresh(context_);
   if (stream.cookie == StreamRegistry::kNoDirectory) stream.tailer->markGone(clock_.steady());

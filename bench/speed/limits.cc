@@ -160,7 +160,8 @@ Figure agentToNothing(const Corpus& corpus) {
   event::StreamDescription description;
   description.pod = "pod";
   const std::string directory = corpus.path.substr(0, corpus.path.rfind('/'));
-  agent::StreamTailer tailer(description, directory, 128 * 1024, budget, cache);
+  agent::AssemblerCounts assembled;
+  agent::StreamTailer tailer(description, directory, 128 * 1024, budget, cache, assembled);
   tailer.refresh(context);
   tailer.plan({}, nullptr, agent::StartAt::kHead, {}, context);
   const double start = threadCpuSeconds();

@@ -230,7 +230,7 @@ class Product {
       : smallUnits_(smallUnits),
         writer_(writer),
         reader_(reader),
-        assembler_(maxLine, budget_, cache_) {
+        assembler_(maxLine, budget_, cache_, counts_) {
     begin(0);
   }
   std::vector<Made> made;
@@ -313,6 +313,7 @@ class Product {
   const bool smallUnits_;
   event::UnitWriter& writer_;
   event::UnitReader& reader_;
+  agent::AssemblerCounts counts_;
   agent::RecordAssembler assembler_;
   std::string unit_;
   uint64_t from_ = 0;

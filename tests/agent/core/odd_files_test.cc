@@ -281,6 +281,7 @@ TEST_F(OddFiles, ALineOfAHundredMegabytesIsCutFlaggedAndCountedInBoundedMemory) 
   EXPECT_EQ(book.records[1].flags, event::kRecordTruncated);
   EXPECT_EQ(book.dropBytes, size - options_.maxLine + 1);
   EXPECT_EQ(book.records[2].message, "after");
+  EXPECT_TRUE(eventually([&] { return worker_->counts().cutAtLimit.load() == 1; }));
 }
 
 TEST_F(OddFiles, ALongLineWithoutAnEndIsEmittedWhenItsStreamEnds) {

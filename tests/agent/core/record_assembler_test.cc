@@ -91,7 +91,8 @@ class RecordAssembler : public testing::Test {
 
   base::MemoryBudget budget_{1 << 20};
   parsers::CriTimeCache cache_;
-  agent::RecordAssembler assembler_{kMaxLine, budget_, cache_};
+  agent::AssemblerCounts counts_;
+  agent::RecordAssembler assembler_{kMaxLine, budget_, cache_, counts_};
   event::UnitWriter writer_{1};
   event::UnitReader reader_;
   std::vector<Seen> seen_;
@@ -143,7 +144,7 @@ TEST_F(RecordAssembler, KeepsMalformedLinesAndCountsEmptyOnes) {
   EXPECT_EQ(messages(), (Messages{"panic: oh no", "x", std::string(3, '\0')}));
   EXPECT_EQ(seen_[0].flags, event::kRecordMalformed);
   EXPECT_EQ(drops_[static_cast<size_t>(DropReason::kEmptyLine)], (event::DropCount{1, 1}));
-  EXPECT_EQ(assembler_.counts().malformedLines, 2u);
+  EXPECT_EQ(counts_.malformedLines, 2u);
 }
 
 TEST_F(RecordAssembler, CutsAtTheLimitAndDropsTheRestOfTheRecord) {
@@ -153,7 +154,7 @@ TEST_F(RecordAssembler, CutsAtTheLimitAndDropsTheRestOfTheRecord) {
   EXPECT_EQ(messages(), (Messages{std::string(kMaxLine, 'p'), "side", "next"}));
   EXPECT_EQ(seen_[0].flags, event::kRecordTruncated);
   EXPECT_EQ(drops_[static_cast<size_t>(DropReason::kOverLimit)].bytes, 2 * cri(part).size());
-  EXPECT_EQ(assembler_.counts().truncatedRecords, 1u);
+  EXPECT_EQ(counts_.cutAtLimit, 1u);
 }
 
 TEST_F(RecordAssembler, ExactlyTheLimitIsNotCut) {
@@ -162,6 +163,7 @@ TEST_F(RecordAssembler, ExactlyTheLimitIsNotCut) {
   EXPECT_EQ(messages(), (Messages{std::string(kMaxLine, 'a'), std::string(kMaxLine, 'b')}));
   EXPECT_EQ(seen_[0].flags, 0);
   EXPECT_EQ(seen_[1].flags, 0);
+  EXPECT_EQ(counts_.cutAtLimit, 0u);
 }
 
 TEST_F(RecordAssembler, CountsWhatOneLongLineHasBeyondTheLimit) {
@@ -169,6 +171,7 @@ TEST_F(RecordAssembler, CountsWhatOneLongLineHasBeyondTheLimit) {
   EXPECT_EQ(messages(), (Messages{std::string(kMaxLine, 'x'), std::string(kMaxLine, 'y'), "kept"}));
   EXPECT_EQ(drops_[static_cast<size_t>(DropReason::kOverLimit)].bytes,
             2 * (100 - kMaxLine + 1) + cri("dropped").size());
+  EXPECT_EQ(counts_.cutAtLimit, 2u);
 }
 
 TEST_F(RecordAssembler, EmitsEarlyWhenMemoryIsUsedUp) {
@@ -176,7 +179,8 @@ TEST_F(RecordAssembler, EmitsEarlyWhenMemoryIsUsedUp) {
   feed(cri("half", 'P') + cri("lost", 'P') + cri("lost too") + cri("next"));
   EXPECT_EQ(messages(), (Messages{"half", "next"}));
   EXPECT_EQ(seen_[0].flags, event::kRecordTruncated);
-  EXPECT_EQ(assembler_.counts().cutForMemory, 1u);
+  EXPECT_EQ(counts_.cutForMemory, 1u);
+  EXPECT_EQ(counts_.cutAtLimit, 0u);
   EXPECT_GT(drops_[static_cast<size_t>(DropReason::kOverLimit)].bytes, 0u);
 }
 
@@ -205,7 +209,7 @@ TEST_F(RecordAssembler, ResumesAnOpenRecordFromTheFileAgain) {
   const std::string before = cri("one", 'P') + cri("err", 'F', "stderr") + cri("two", 'P');
   feed(before);
   const auto states = assembler_.states();
-  agent::RecordAssembler again(kMaxLine, budget_, cache_);
+  agent::RecordAssembler again(kMaxLine, budget_, cache_, counts_);
   again.resume(states);
   again.rebuild(Channel::kStdout, before);
   EXPECT_EQ(again.states(), states);
