@@ -61,8 +61,10 @@ class FileSystem {
   virtual ~FileSystem() = default;
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
-  virtual Status remove(const std::string& path) = 0;             // file or empty directory
-  virtual Status createDirectories(const std::string& path) = 0;  // durable, parents too
+  virtual Status remove(const std::string& path) = 0;  // file or empty directory
+  // Durable once it returned ok, parents too, also when some of them were there. After a failed
+  // sync another call syncs again.
+  virtual Status createDirectories(const std::string& path) = 0;
   virtual Status syncDirectory(const std::string& path) = 0;
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted
   virtual Result<FileInfo> info(const std::string& path) = 0;

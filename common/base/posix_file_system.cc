@@ -8,6 +8,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
+#include <map>
+#include <mutex>
 
 #include "common/base/file_system.h"
 
@@ -146,24 +148,33 @@ class PosixFileSystem final : public FileSystem {
     return {};
   }
 
+  // That a directory is there does not say that its name is durable: the sync of an earlier call
+  // may have failed, or the process that made it was killed before its sync. So a name is synced
+  // once by this process, whoever made it.
   Status createDirectories(const std::string& path) override {
-    if (auto have = info(path); have.ok()) {
-      if (have->isDirectory) return {};
+    const auto before = info(path);
+    if (before.ok() && !before->isDirectory) {
       return {Errc::kFixInput, path + ": is not a directory"};
     }
+    if (before.ok() && isKnownDurable(path, *before)) return {};
     const std::string parent = directoryOf(path);
     if (parent != path) LOGTAIL_TRY(createDirectories(parent));
-    if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
-      return errnoError(errno, "mkdir " + path);
-    return syncDirectory(parent);
+    const bool made = ::mkdir(path.c_str(), 0700) == 0;
+    if (!made && errno != EEXIST) return errnoError(errno, "mkdir " + path);
+    const SyncResult synced = trySync(parent);
+    if (synced.errnoValue == 0 || (!made && synced.isImpossible())) {
+      if (const auto now = info(path); now.ok()) noteDurable(path, *now);
+      return {};
+    }
+    // A second sync may succeed without writing what the first one did not: made anew, it is dirty
+    // again.
+    if (made) ::rmdir(path.c_str());
+    return synced.error(parent);
   }
 
   Status syncDirectory(const std::string& path) override {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return errnoError(errno, "open " + path);
-    const int failed = ::fsync(fd) == 0 ? 0 : errno;
-    ::close(fd);
-    if (failed != 0) return {Errc::kStop, errnoError(failed, "fsync " + path).message};
+    const SyncResult synced = trySync(path);
+    if (synced.errnoValue != 0) return synced.error(path);
     return {};
   }
 
@@ -194,6 +205,47 @@ class PosixFileSystem final : public FileSystem {
     if (::statvfs(path.c_str(), &st) != 0) return errnoError(errno, "statvfs " + path);
     return SpaceInfo{st.f_blocks * st.f_frsize, st.f_bavail * st.f_frsize};
   }
+
+ private:
+  struct SyncResult {
+    int errnoValue = 0;
+    bool opened = false;
+
+    // Not readable by this user, or of a kind that knows no sync: of its entries nobody but who
+    // made them can say more.
+    bool isImpossible() const {
+      return errnoValue == EINVAL || errnoValue == ENOTSUP || errnoValue == EROFS ||
+             (!opened && errnoValue == EACCES);
+    }
+    Error error(const std::string& path) const {
+      if (!opened) return errnoError(errnoValue, "open " + path);
+      return {Errc::kStop, errnoError(errnoValue, "fsync " + path).message};
+    }
+  };
+
+  static SyncResult trySync(const std::string& path) {
+    const int fd = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return {errno, false};
+    const int failed = ::fsync(fd) == 0 ? 0 : errno;
+    ::close(fd);
+    return {failed, true};
+  }
+
+  bool isKnownDurable(const std::string& path, const FileInfo& now) {
+    const std::lock_guard lock(mutex_);
+    const auto known = durable_.find(path);
+    return known != durable_.end() && known->second == std::pair(now.device, now.inode);
+  }
+
+  void noteDurable(const std::string& path, const FileInfo& now) {
+    constexpr size_t kMost = 16'384;  // forgotten ones are synced again
+    const std::lock_guard lock(mutex_);
+    if (durable_.size() >= kMost) durable_.clear();
+    durable_[path] = {now.device, now.inode};
+  }
+
+  std::mutex mutex_;
+  std::map<std::string, std::pair<uint64_t, uint64_t>> durable_;  // directories; device, inode
 };
 
 }  // namespace
