@@ -221,10 +221,21 @@ void AgentApp::onStatsDue(bool final) {
   }
 }
 
+// A node without that directory is more likely one whose logs are not mounted.
+std::optional<std::string> AgentApp::notYet(std::atomic<bool> TailWorkerCounts::*done,
+                                            const char* what) const {
+  size_t left = 0;
+  for (const auto& worker : workers_) left += (worker->counts().*done).load() ? 0 : 1;
+  if (left == 0) return std::nullopt;
+  return std::to_string(left) + " of " + std::to_string(workers_.size()) + " workers could not " +
+         what + " " + config_.logs.dir + "/containers yet";
+}
+
 base::Status AgentApp::startHttp() {
   http_ = std::make_unique<net::HttpServer>(net::HttpLimits{}, registry_);
   live_.add("process", [] { return std::nullopt; });
-  ready_.add("started", [] { return std::nullopt; });
+  ready_.add("watching", [this] { return notYet(&TailWorkerCounts::rootWatched, "watch"); });
+  ready_.add("scanned", [this] { return notYet(&TailWorkerCounts::scanned, "list"); });
   net::addStandardEndpoints(*http_, registry_, live_, ready_);
   const auto address = net::parseHostPort(config_.http.listen);
   if (!address.ok()) return address.error();

@@ -49,6 +49,8 @@ class AgentApp final : public ShipperEvents {
   void keepRest();
   std::vector<event::StreamDescription> knownStreams() const;
   base::Status startHttp();
+  std::optional<std::string> notYet(std::atomic<bool> TailWorkerCounts::*done,
+                                    const char* what) const;
   template <typename Member>
   double sumOf(Member member) const {
     double sum = 0;

@@ -31,6 +31,8 @@ struct TailWorkerCounts {
   std::atomic<uint64_t> givenUpBytes{0};
 
   // --- as they are now ---
+  std::atomic<bool> rootWatched{false};  // containers/
+  std::atomic<bool> scanned{false};      // once at least: every container then has its watch
   std::atomic<uint64_t> spoolBytes{0};
   std::atomic<uint64_t> heldDeletedBytes{0};
   std::atomic<uint64_t> scannedDirectories{0};  // for want of watches

@@ -98,6 +98,7 @@ void TailWorker::Impl::onUnwatched(uint32_t, const std::string& why) {
 void TailWorker::Impl::watchRoot() {
   const base::Status watched = watcher_->watch(kContainersCookie, containers_.path());
   rootWatched_ = watched.ok();
+  counts_.rootWatched = rootWatched_;
   if (rootWatched_) return;
   if (!rootMissed_) {
     base::logWarn("agent: nothing to read yet, looking every second: " + watched.message());
@@ -128,6 +129,7 @@ void TailWorker::Impl::scanContainers() {
   // A node without any container is more likely one whose logs are not mounted: nothing is told as
   // lost then.
   if (containers_.found() > 0) addKnown(knownStreams_);
+  counts_.scanned = true;
 }
 
 // Streams of an earlier run whose containers are gone: what is left of them is read, the rest told.

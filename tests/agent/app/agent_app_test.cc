@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -65,6 +66,28 @@ TEST_F(AgentAppTest, EverySeriesIsExplainedInTheDocument) {
   EXPECT_EQ(undocumented(metrics), "");
   EXPECT_NE(metrics.find("\nlogtail_cut_records_total{reason=\"max_line\"} 0\n"),
             std::string::npos);
+}
+
+TEST_F(AgentAppTest, IsReadyOnceEveryWorkerWatchesAndHasScannedWhateverTheAggregatorDoes) {
+  config_.workers = 2;
+  const std::string containers = dir_ / "log/containers";
+  std::filesystem::remove(containers);
+  ASSERT_TRUE(start().ok());
+  EXPECT_EQ(get("/livez").status, 200);
+  const std::string watching =
+      "[-]watching failed: 2 of 2 workers could not watch " + containers + " yet\n";
+  const std::string scanned =
+      "[-]scanned failed: 2 of 2 workers could not list " + containers + " yet\n";
+  EXPECT_EQ(get("/readyz").status, 503);
+  EXPECT_EQ(get("/readyz").body, watching + scanned);
+  EXPECT_EQ(get("/readyz?verbose").body, watching + scanned + "failed\n");
+
+  std::filesystem::create_directory(containers);
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (get("/readyz").status != 200 && std::chrono::steady_clock::now() < limit) {
+  }
+  EXPECT_EQ(get("/readyz?verbose").body, "[+]watching ok\n[+]scanned ok\npassed\n");
+  EXPECT_NE(get("/metrics").body.find("\nlogtail_connected 0\n"), std::string::npos);
 }
 
 TEST_F(AgentAppTest, StartsWithTheMemoryThatItsWorkersAreSaidToTakeAndNotWithLess) {
