@@ -58,6 +58,7 @@ class AgentApp final : public ShipperEvents {
       sum += static_cast<double>((worker->counts().*member).load());
     return sum;
   }
+  double secondsToRotationLoss() const;
   void addMetrics();
   void addCounters();
   void addShipperCounters();

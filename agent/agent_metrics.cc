@@ -1,4 +1,7 @@
 // AgentApp's series on /metrics.
+#include <algorithm>
+#include <limits>
+
 #include "agent/agent_app.h"
 
 namespace logtail::agent {
@@ -84,11 +87,23 @@ void AgentApp::addShipperCounters() {
   }
 }
 
+double AgentApp::secondsToRotationLoss() const {
+  base::Nanos least = base::Nanos::max();
+  for (const auto& worker : workers_) {
+    least = std::min(least, worker->counts().untilRotationLoss.load());
+  }
+  if (least == base::Nanos::max()) return std::numeric_limits<double>::infinity();
+  return std::chrono::duration<double>(least).count();
+}
+
 void AgentApp::addGauges() {
   const auto gauge = [&](const char* name, const char* help, std::function<double()> read) {
     callbacks_.push_back(registry_.gaugeCallback(name, help, {}, std::move(read)));
   };
   gauge("logtail_streams", "Streams followed.", [this] { return sumOf(&Counts::streams); });
+  gauge("logtail_seconds_to_rotation_loss",
+        "Until rotation deletes the first file that is not acknowledged, by its rate so far.",
+        [this] { return secondsToRotationLoss(); });
   gauge("logtail_spool_bytes", "Copies of files that rotation deletes before they are shipped.",
         [this] { return sumOf(&Counts::spoolBytes); });
   gauge("logtail_held_deleted_bytes", "Disk of deleted files that are held open.",

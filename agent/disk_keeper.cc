@@ -85,6 +85,15 @@ void DiskKeeper::look(uv_loop_s* loop, StreamRegistry& streams, TailContext& con
   giveUp(held, streams, context, dirty);
   counts_.spoolBytes = spool_.diskBytes();
   counts_.heldDeletedBytes = heldBytes_;
+  noteRotation(streams, context.clock.wallNanos());
+}
+
+void DiskKeeper::noteRotation(StreamRegistry& streams, int64_t wallNanos) {
+  base::Nanos least = base::Nanos::max();
+  for (auto& [key, stream] : streams.all()) {
+    least = std::min(least, stream.tailer->untilRotationLoss(wallNanos).value_or(least));
+  }
+  counts_.untilRotationLoss = least;
 }
 
 void DiskKeeper::removeUnneeded(StreamRegistry& streams) {

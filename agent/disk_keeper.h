@@ -61,6 +61,7 @@ class DiskKeeper {
   using Held = StreamTailer::Held;
 
   void removeUnneeded(StreamRegistry& streams);
+  void noteRotation(StreamRegistry& streams, int64_t wallNanos);
   void useCopies(std::vector<Held>& held);
   void startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now);
   void startJob(uv_loop_s* loop, const Held& held, SpoolHeader header);

@@ -18,6 +18,7 @@
 #include "agent/log_directory.h"
 #include "agent/log_file.h"
 #include "agent/record_assembler.h"
+#include "agent/rotation_rate.h"
 #include "agent/spool_file.h"
 #include "agent/stream_plan.h"
 #include "agent/tail_context.h"
@@ -90,6 +91,9 @@ class StreamTailer {
     base::Nanos finalAt{};   // since when its end is final; max: it is not yet
   };
   void collectHeld(base::Nanos grace, std::vector<Held>& into);
+  // Until rotation deletes the first file that is not acknowledged, by its rate so far; zero once
+  // it has. Nothing when there is none, or no rate yet.
+  std::optional<base::Nanos> untilRotationLoss(int64_t wallNanos) const;
   LogFile& fileOf(size_t index) { return *generations_[index].file; }
   SpoolHeader headerOf(size_t index) const;  // for a copy; fingerprint 0: it has none
   void markCopied(size_t index) { generations_[index].copied = true; }  // not at risk any more
@@ -177,6 +181,7 @@ class StreamTailer {
   event::ChannelStates ackedChannels_;
   bool unopenedBehind_ = false;  // one of them is newer than every generation
   size_t unopened_ = 0;          // listed files that could not be opened
+  RotationRate rotation_;
   uint32_t rotatedKept_;  // files that rotation keeps beside the current one, as far as known
   uint32_t nextOrdinal_ = 0;
   uint64_t abandonedBytes_ = 0;  // open bytes whose file is gone, for the next block

@@ -38,6 +38,22 @@ void StreamTailer::collectHeld(base::Nanos grace, std::vector<Held>& into) {
   }
 }
 
+std::optional<base::Nanos> StreamTailer::untilRotationLoss(int64_t wallNanos) const {
+  std::optional<base::Nanos> least;
+  if (goneAt_) return least;  // nothing rotates any more
+  for (const Generation& generation : generations_) {
+    if (generation.file == nullptr || generation.endAcked) continue;
+    std::optional<base::Nanos> until;
+    if (generation.unlinked || generation.copyOf) {
+      until = base::Nanos::zero();
+    } else if (generation.newerRotated) {
+      until = rotation_.untilDeleted(*generation.newerRotated, rotatedKept_, wallNanos);
+    }
+    if (until && (!least || *until < *least)) least = until;
+  }
+  return least;
+}
+
 // A copy begins at the first byte that a restart needs: behind what is acknowledged, but for an
 // open record's earlier parts.
 SpoolHeader StreamTailer::headerOf(size_t index) const {

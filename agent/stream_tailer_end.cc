@@ -270,6 +270,7 @@ void StreamTailer::reset() {
     generation.compressed = old.compressed;
     generation.unlinked = old.unlinked;
     generation.endangered = old.endangered;
+    generation.newerRotated = old.newerRotated;
     generation.rotatedNanos = old.rotatedNanos;
     if (!givenUp) continue;
     generation.tailLost = old.tailLost;

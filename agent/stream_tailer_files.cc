@@ -98,11 +98,14 @@ void StreamTailer::noteRotation(const std::vector<ListedLogFile>& listed) {
   if (rotated > rotatedKept_) {
     rotatedKept_ = static_cast<uint32_t>(std::min<size_t>(rotated, kMaxRotatedKept));
   }
+  rotation_.note(std::span(listed).first(rotated));
+  for (Generation& generation : generations_) generation.newerRotated.reset();
   for (size_t i = 0; i < listed.size(); ++i) {
     const size_t known = findListed(listed[i]);
     if (known == generations_.size()) continue;
     const size_t younger = rotated - std::min(i + 1, rotated);
     generations_[known].endangered = i < rotated && younger + kSlotsInDanger >= rotatedKept_;
+    if (i < rotated) generations_[known].newerRotated = static_cast<uint32_t>(younger);
   }
   for (Generation& generation : generations_) {
     if (generation.listed || generation.file == nullptr || generation.copyOf) continue;

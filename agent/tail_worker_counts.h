@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "common/base/clock.h"
+
 namespace logtail::agent {
 
 struct TailWorkerCounts {
@@ -34,6 +36,7 @@ struct TailWorkerCounts {
   std::atomic<bool> rootWatched{false};  // containers/
   std::atomic<bool> scanned{false};      // once at least: every container then has its watch
   std::atomic<uint64_t> spoolBytes{0};
+  std::atomic<base::Nanos> untilRotationLoss{base::Nanos::max()};  // max: no stream has one
   std::atomic<uint64_t> heldDeletedBytes{0};
   std::atomic<uint64_t> scannedDirectories{0};  // for want of watches
   std::atomic<bool> spoolFailing{false};        // the last copy could not be made

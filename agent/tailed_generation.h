@@ -56,11 +56,12 @@ struct TailedGeneration {
 
   // --- what refresh() saw of its file ---
   bool listed = false;
-  IgnoredFile seen;         // as it was listed
-  IgnoredFile gzip;         // its `.gz`, as it was listed
-  bool compressed = false;  // its plain file is gone, its `.gz` is there
-  bool unlinked = false;    // no name left: only the descriptor keeps the bytes
-  bool endangered = false;  // one of the two that rotation deletes next
+  IgnoredFile seen;                      // as it was listed
+  IgnoredFile gzip;                      // its `.gz`, as it was listed
+  bool compressed = false;               // its plain file is gone, its `.gz` is there
+  bool unlinked = false;                 // no name left: only the descriptor keeps the bytes
+  bool endangered = false;               // one of the two that rotation deletes next
+  std::optional<uint32_t> newerRotated;  // files rotated after it; the current file has none
   std::optional<base::Nanos> successorSeen;
   int64_t rotatedNanos = 0;  // wall clock of that
 

@@ -70,6 +70,23 @@ TEST_F(Spooling, AFileThatRotationDeletesIsReadFromItsCopyAfterARestart) {
   EXPECT_TRUE(eventually([&] { return copies() == 0; }));
 }
 
+TEST_F(Spooling, TellsHowLongUntilRotationDeletesWhatIsNotAcknowledged) {
+  const auto until = [this] { return worker_->counts().untilRotationLoss.load(); };
+  shipOneThenBlock("a");
+  EXPECT_EQ(until(), base::Nanos::max());
+  append(log("a"), cri("two"));
+  const std::string first = rotate("a");
+  append(log("a"), cri("three"));
+  rotate("a");
+  ASSERT_TRUE(eventually([&] { return until() != base::Nanos::max(); }));
+  EXPECT_GT(until(), base::Nanos::zero());
+  fs::remove(first);
+  EXPECT_TRUE(eventually([&] { return until() == base::Nanos::zero(); }));
+  unblock();
+  ASSERT_TRUE(sink_.waitForCount("a", 3));
+  EXPECT_TRUE(eventually([&] { return until() == base::Nanos::max(); }));
+}
+
 TEST_F(Spooling, ACopyBesideItsFileIsNotReadTwice) {
   shipOneThenBlock("a");
   append(log("a"), cri("two"));
