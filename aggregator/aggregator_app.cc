@@ -297,7 +297,24 @@ void AggregatorApp::addMetrics() {
         [this] { return static_cast<double>(quarantine_.counts().files); });
   gauge("logtail_quarantine_not_stored", "Poison frames for which there was no room.",
         [this] { return static_cast<double>(quarantine_.counts().notStored); });
+  addLedgerMetrics();
   addOutputMetrics();
+}
+
+void AggregatorApp::addLedgerMetrics() {
+  const auto counter = [&](const char* name, const char* help, auto member) {
+    callbacks_.push_back(metrics_.counterCallback(name, help, {}, [this, member] {
+      uint64_t value = 0;
+      intake_->withLedger([&](Ledger& ledger) { value = ledger.letGo().*member; });
+      return static_cast<double>(value);
+    }));
+  };
+  counter("logtail_streams_forgotten_early_total",
+          "Ended streams that the ledger let go of before queue.retain, for want of room.",
+          &Ledger::LetGo::streams);
+  counter("logtail_generations_forgotten_unfinished_total",
+          "Files beyond the newest of a stream that were let go of before their end was told.",
+          &Ledger::LetGo::generations);
 }
 
 void AggregatorApp::addOutputMetrics() {

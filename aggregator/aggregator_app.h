@@ -46,6 +46,7 @@ class AggregatorApp {
   base::Status startReceiver();
   base::Status startHttp();
   void addMetrics();
+  void addLedgerMetrics();
   void addOutputMetrics();
   base::Result<uint64_t> knownDurable();
   uint64_t queueCapacity() const;

@@ -58,6 +58,7 @@ void Ledger::clear() {
   streams_.clear();
   nodes_.clear();
   retired_ = {};
+  letGo_ = {};
   sequence_ = damagedRecords_ = unbudgetedBytes_ = 0;
 }
 
@@ -163,7 +164,9 @@ void Ledger::take(StreamState& stream, const BlockHeader& b, Verdict verdict) {
   const bool oldestUnfinished = full && !generations.front().end;
   const event::GenerationId oldest = full ? generations.front().id : event::GenerationId{};
   advance(stream.resume, b);
-  if (oldestUnfinished && stream.resume.find(oldest) == nullptr) ++totals.unfinishedForgotten;
+  if (!oldestUnfinished || stream.resume.find(oldest) != nullptr) return;
+  ++totals.unfinishedForgotten;
+  ++letGo_.generations;
 }
 
 // --- streams
@@ -178,6 +181,7 @@ bool Ledger::forgetEarly(std::string_view node) {
   }
   if (oldest == nullptr) return false;
   ++obtainNode(node).forcedForgets;
+  ++letGo_.streams;
   erase(oldest->key);
   return true;
 }

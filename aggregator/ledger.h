@@ -116,6 +116,12 @@ class Ledger {
   uint64_t streamCount() const { return streams_.size(); }
   const StreamTotals& retired() const { return retired_; }  // of streams let go
   uint64_t damagedRecords() const { return damagedRecords_; }
+  // What was let go of before its time, in this life of the process, its replay included.
+  struct LetGo {
+    uint64_t streams = 0;      // ended, but younger than `retain`
+    uint64_t generations = 0;  // their end was never told
+  };
+  const LetGo& letGo() const { return letGo_; }
   // Memory that streams hold beyond the budget because replay may not refuse them.
   uint64_t unbudgetedBytes() const { return unbudgetedBytes_; }
 
@@ -144,7 +150,7 @@ class Ledger {
   NodeState& obtainNode(std::string_view node);
   void applyBlock(const FrameOrigin& origin, const event::BlockHeader& block, Verdict verdict,
                   bool resent);
-  static void take(StreamState& stream, const event::BlockHeader& block, Verdict verdict);
+  void take(StreamState& stream, const event::BlockHeader& block, Verdict verdict);
   static void countGap(StreamState& stream, const event::BlockHeader& block, Verdict verdict);
   base::Status makeRoom(std::string_view node, uint64_t bytes);
   bool forgetEarly(std::string_view node);
@@ -155,6 +161,7 @@ class Ledger {
   std::unordered_map<event::StreamKey, std::unique_ptr<Slot>, event::StreamKeyHash> streams_;
   std::map<std::string, NodeState, std::less<>> nodes_;
   StreamTotals retired_;
+  LetGo letGo_;
   uint64_t sequence_ = 0;
   uint64_t damagedRecords_ = 0;
   uint64_t unbudgetedBytes_ = 0;

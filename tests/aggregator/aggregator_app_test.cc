@@ -339,6 +339,14 @@ TEST_F(AggregatorAppTest, StartsWithTheMemoryThatItsOutputsAreSaidToTakeAndNotWi
   EXPECT_TRUE(started.ok()) << started.message();
 }
 
+TEST_F(AggregatorAppTest, ShowsWhatTheLedgerLetGoOf) {
+  ASSERT_TRUE(start().ok());
+  const std::string metrics = get("/metrics").body;
+  EXPECT_NE(metrics.find("\nlogtail_streams_forgotten_early_total 0\n"), std::string::npos);
+  EXPECT_NE(metrics.find("\nlogtail_generations_forgotten_unfinished_total 0\n"),
+            std::string::npos);
+}
+
 TEST_F(AggregatorAppTest, LeavesAQueueOfANewerVersionUntouched) {
   ASSERT_TRUE(start().ok());
   talk(1, 3);

@@ -118,6 +118,7 @@ TEST_F(LedgerStreams, LetsEndedStreamsGoEarlyForRoomAndDoubtsWhatComesAfter) {
   EXPECT_EQ(small.find(a), nullptr);
   EXPECT_EQ(small.retired().consumedBytes, 10u);
   EXPECT_EQ(small.findNode("n1")->forcedForgets, 1u);
+  EXPECT_EQ(small.letGo().streams, 1u);
   small.applyOpen(4, "n1", b, "x", nullptr);
   small.apply(5, {"n1", 1, 2}, std::vector{block(b, 0, 30)}, std::vector{wal::Verdict::kAccept});
   EXPECT_EQ(small.find(b)->totals.inDoubt, (Tally{1, 30}));

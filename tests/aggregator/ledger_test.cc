@@ -184,6 +184,7 @@ TEST_F(LedgerFixture, ForgetsTheOldestGenerationsAndCountsThoseWithoutAnEnd) {
   }
   EXPECT_EQ(ledger.find(key)->resume.generations.size(), event::kMaxGenerations);
   EXPECT_EQ(totals(key).unfinishedForgotten, 1u);
+  EXPECT_EQ(ledger.letGo().generations, 1u);
 }
 
 TEST_F(LedgerFixture, CountsPossibleRepeats) {
