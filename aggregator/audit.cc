@@ -45,6 +45,16 @@ void checkTotals(const std::string& who, const StreamTotals& t, Audit& audit) {
     report(audit.unaccounted, "repeat: " + who + ": " + std::to_string(t.repeated.blocks) +
                                   " blocks came twice and nothing explains it");
   }
+  if (t.doubled.blocks > 0) {
+    report(audit.unaccounted, "doubled: " + who + ": " + std::to_string(t.doubled.blocks) +
+                                  " generations, " + std::to_string(t.doubled.bytes) +
+                                  " bytes came again under a new epoch, with the same end");
+  }
+  if (t.begunAgain.blocks > 0) {
+    report(audit.possibleRepeats, who + ": " + std::to_string(t.begunAgain.blocks) +
+                                      " generations begun again, " +
+                                      std::to_string(t.begunAgain.bytes) + " bytes");
+  }
 }
 
 void checkStream(const StreamState& stream, Audit& audit) {

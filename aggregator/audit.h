@@ -51,6 +51,7 @@ struct Audit {
   AuditResult result = AuditResult::kClean;
   std::vector<std::string> unaccounted;  // one line each: check, stream, figures
   std::vector<std::string> incomplete;
+  std::vector<std::string> possibleRepeats;  // for a person to judge: no failure by themselves
   std::vector<OutputAudit> outputs;
   StreamTotals totals;
   uint64_t openBytes = 0;

@@ -48,10 +48,10 @@ void putContent(Writer& w, const char* key, const Content& content) {
   w.EndObject();
 }
 
-void putTally(Writer& w, const char* key, const Tally& tally) {
+void putTally(Writer& w, const char* key, const Tally& tally, const char* what = "blocks") {
   w.Key(key);
   w.StartObject();
-  put(w, "blocks", tally.blocks);
+  put(w, what, tally.blocks);
   put(w, "bytes", tally.bytes);
   w.EndObject();
 }
@@ -86,6 +86,8 @@ void putTotals(Writer& w, const StreamTotals& t, uint64_t openBytes) {
   putTally(w, "resent", t.resent);
   putTally(w, "repeated", t.repeated);
   putTally(w, "forbidden", t.forbidden);
+  putTally(w, "begun_again", t.begunAgain, "generations");
+  putTally(w, "doubled", t.doubled, "generations");
 }
 
 void putOutputs(Writer& w, const Audit& audit) {
@@ -145,6 +147,7 @@ std::string toJson(const Audit& audit, const AuditInput& input, bool perStream) 
   put(w, "exit_code", static_cast<uint64_t>(audit.result));
   put(w, "unaccounted", audit.unaccounted);
   put(w, "incomplete", audit.incomplete);
+  put(w, "possible_repeats", audit.possibleRepeats);
   put(w, "sequence", input.sequence);
   put(w, "nodes", input.nodes.size());
   put(w, "stream_count", input.streams.size());

@@ -137,6 +137,32 @@ void Ledger::countGap(StreamState& stream, const BlockHeader& b, Verdict verdict
   }
 }
 
+// A new epoch is rightly begun when a file was rewritten under an equal first line. That it ends a
+// block where the earlier epoch stood, with the same 4 KiB before it, proves that the same file
+// came twice, if its lines have times of their own: lines without one, which are as old as their
+// reading, may have been written twice.
+void Ledger::countAgain(StreamState& stream, const BlockHeader& b) {
+  constexpr int64_t kOwnTimeNanos = 1'000'000'000;
+  if (b.generation.epoch == 0) return;
+  const bool declared = stream.inDoubt || (b.flags & event::kBlockInDoubt) != 0;
+  const bool hasOwnTimes = b.records > 0 && b.minTimeNanos < b.observedNanos - kOwnTimeNanos;
+  bool known = false;
+  bool same = false;
+  for (const GenerationResume& earlier : stream.resume.generations) {
+    if (earlier.id.fingerprint != b.generation.fingerprint) continue;
+    if (earlier.id.epoch >= b.generation.epoch) continue;
+    known = true;
+    same = same || (earlier.to == b.to && earlier.tailHash == b.tailHash && b.from < b.to);
+  }
+  if (!known) return;
+  StreamTotals& totals = stream.totals;
+  totals.begunAgain.blocks += stream.resume.find(b.generation) == nullptr ? 1 : 0;
+  totals.begunAgain.bytes += b.to - b.from;
+  if (!same || !hasOwnTimes || declared) return;
+  ++totals.doubled.blocks;
+  totals.doubled.bytes += b.to;
+}
+
 void Ledger::take(StreamState& stream, const BlockHeader& b, Verdict verdict) {
   StreamTotals& totals = stream.totals;
   countGap(stream, b, verdict);
@@ -159,6 +185,7 @@ void Ledger::take(StreamState& stream, const BlockHeader& b, Verdict verdict) {
   // missing in between.
   totals.openAdjust +=
       b.recordBytes + b.dropBytes() + lost + b.openBytes() - length - openBytes(stream.resume);
+  countAgain(stream, b);
   const std::vector<GenerationResume>& generations = stream.resume.generations;
   const bool full = generations.size() == event::kMaxGenerations;
   const bool oldestUnfinished = full && !generations.front().end;

@@ -152,6 +152,7 @@ class Ledger {
                   bool resent);
   void take(StreamState& stream, const event::BlockHeader& block, Verdict verdict);
   static void countGap(StreamState& stream, const event::BlockHeader& block, Verdict verdict);
+  static void countAgain(StreamState& stream, const event::BlockHeader& block);
   base::Status makeRoom(std::string_view node, uint64_t bytes);
   bool forgetEarly(std::string_view node);
   void erase(const event::StreamKey& key);

@@ -52,6 +52,10 @@ struct StreamTotals {
   uint64_t openAdjust = 0;  // mod 2^64: open bytes that came or went with gaps and declared starts
   uint64_t unfinishedForgotten = 0;  // generations let go of before their end was told
   uint64_t lostWithNode = 0;         // booked by forget-node
+  // Generations of an epoch above 0 of whose fingerprint an earlier epoch was known, and all their
+  // bytes: a file that was rewritten under its first line, or the same one once more.
+  Tally begunAgain;
+  Tally doubled;  // of them, those that were the same to the earlier one's last byte
 
   bool operator==(const StreamTotals&) const = default;
 
@@ -67,6 +71,7 @@ struct StreamTotals {
       visitor(tally->blocks), visitor(tally->bytes);
     }
     visitor(openAdjust), visitor(unfinishedForgotten), visitor(lostWithNode);
+    for (Tally* tally : {&begunAgain, &doubled}) visitor(tally->blocks), visitor(tally->bytes);
   }
   void add(const StreamTotals& other);
   uint64_t dropBytes() const;

@@ -68,10 +68,11 @@ void describeTotals(const rapidjson::Value& totals, std::string& out) {
   }
 }
 
-void describeFindings(const rapidjson::Document& audit, const char* key, std::string& out) {
+void describeFindings(const rapidjson::Document& audit, const char* key, const char* title,
+                      std::string& out) {
   const auto at = audit.FindMember(key);
   if (at == audit.MemberEnd() || !at->value.IsArray() || at->value.Empty()) return;
-  out += std::string("\n") + key + ":\n";
+  out += std::string("\n") + title + ":\n";
   for (const auto& finding : at->value.GetArray()) {
     if (finding.IsString()) out += std::string("  ") + finding.GetString() + "\n";
   }
@@ -125,8 +126,9 @@ std::string describeAudit(const std::string& json, bool streams) {
              content(objectAt(stream, "accepted")) + "\n";
     }
   }
-  describeFindings(audit, "unaccounted", out);
-  describeFindings(audit, "incomplete", out);
+  describeFindings(audit, "unaccounted", "unaccounted", out);
+  describeFindings(audit, "incomplete", "incomplete", out);
+  describeFindings(audit, "possible_repeats", "possible repeats", out);
   return out;
 }
 

@@ -151,9 +151,11 @@ class AuditFixture : public ReceiverFixture {
     agent.stream(b);
     for (uint64_t i = 1; i <= 3; ++i) {
       std::string unit = maker.unit({a.key(), b.key()}, 4).unit;
-      if (fault_.hop == Hop::kAgent && i == 2) unit = editUnits(unit, fault_.edit).units;
+      const bool edited = fault_.hop == Hop::kAgent && fault_.edit != Edit::kAgain && i == 2;
+      if (edited) unit = editUnits(unit, fault_.edit).units;
       agent.frame(i, unit);
     }
+    if (fault_.edit == Edit::kAgain) agent.frame(4, maker.again(a.key(), true).unit);
     sayFarewell(agent);
   }
   void sayFarewell(ScriptedAgent& agent) {
@@ -254,6 +256,29 @@ TEST_F(AuditFixture, ComparesStreamsThatTheLedgerHasForgotten) {
   EXPECT_EQ(outputs_[0]->progress().forgotten[outputs::Fate::kDelivered].records, 12u);
 }
 
+// Rightly so when a file was rewritten under its first line: told, and no failure.
+TEST_F(AuditFixture, ListsGenerationsThatWereBegunAgain) {
+  begin({});
+  talk();
+  const uint64_t bytes = maker.sealed(a.key()).bytes;
+  ScriptedAgent agent(port);
+  agent.hello("n1", 8);
+  agent.stream(a);
+  agent.frame(1, maker.again(a.key(), false).unit);
+  agent.ack(1);
+  const AuditInput input = [&] {
+    audit();
+    return gatherAudit(*intake, outputs_, *list, clock);
+  }();
+  const Audit result = takeAudit(input, *fs, *list);
+  EXPECT_EQ(result.result, AuditResult::kClean) << findings(result);
+  const std::string line =
+      "shop/a/app#0: 1 generations begun again, " + std::to_string(bytes) + " bytes";
+  EXPECT_EQ(result.possibleRepeats, std::vector<std::string>{line});
+  EXPECT_NE(toJson(result, input, false).find("\"possible_repeats\":[\"" + line + "\"]"),
+            std::string::npos);
+}
+
 class AuditFaults : public AuditFixture,
                     public testing::WithParamInterface<std::tuple<Hop, Edit>> {};
 
@@ -276,6 +301,8 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Combine(testing::Values(Hop::kAgent, Hop::kReceived, Hop::kStored, Hop::kOutput),
                      testing::Values(Edit::kHide, Edit::kDouble, Edit::kAlter)),
     nameOf);
+INSTANTIATE_TEST_SUITE_P(UnderANewEpoch, AuditFaults,
+                         testing::Values(std::tuple(Hop::kAgent, Edit::kAgain)), nameOf);
 
 }  // namespace
 }  // namespace logtail::aggregator

@@ -46,6 +46,26 @@ class FrameMaker {
     return made;
   }
 
+  // The stream's present generation once more, from its first byte, under the next epoch: with its
+  // old end, or with another one.
+  Made again(const event::StreamKey& key, bool sameEnd) {
+    const Place& place = places_[key];
+    event::BlockHeader start;
+    start.stream = key;
+    start.generation = {place.ordinal + 1000, 1};
+    start.ordinal = place.ordinal + 1;
+    start.observedNanos = 1'700'000'000'000'000'000;
+    writer_.beginBlock(start);
+    writer_.add(start.observedNanos - 5'000'000'000, 0, 0, "line", place.at);
+    Made made;
+    made.blocks.push_back(writer_.endBlock(place.at, {}, place.at + (sameEnd ? 0 : 1), 0));
+    sealed_[key].bytes += place.at;
+    ++sealed_[key].records;
+    sealed_[key].digest += made.blocks.back().digest;
+    writer_.seal(made.unit);
+    return made;
+  }
+
   struct Sealed {
     uint64_t bytes = 0;
     uint64_t records = 0;

@@ -195,6 +195,49 @@ TEST_F(LedgerFixture, CountsPossibleRepeats) {
   EXPECT_EQ(totals(key).inDoubt, (Tally{1, 10}));
 }
 
+BlockHeader epochOf(BlockHeader b, uint32_t epoch) {
+  b.generation.epoch = epoch;
+  b.ordinal += epoch;
+  b.observedNanos = b.minTimeNanos + 2'000'000'000;
+  return b;
+}
+
+TEST_F(LedgerFixture, CountsAGenerationThatIsBegunAgainWithAllItsBytes) {
+  const auto key = open("n1", "a");
+  send("n1", {block(key, 0, 100), epochOf(block(key, 0, 60), 1), epochOf(block(key, 60, 130), 1)});
+  EXPECT_EQ(totals(key).begunAgain, (Tally{1, 130}));
+  EXPECT_EQ(totals(key).doubled, Tally{}) << "where the first one stood no block of it ended";
+  send("n1", {epochOf(block(key, 0, 40), 2), block(key, 0, 10, 2, 3)});
+  EXPECT_EQ(totals(key).begunAgain, (Tally{2, 170}));
+}
+
+TEST_F(LedgerFixture, ProvesThatAGenerationCameAgainByTheEndOfTheFirst) {
+  const auto key = open("n1", "a");
+  send("n1", {block(key, 0, 100), epochOf(block(key, 0, 60), 1), epochOf(block(key, 60, 100), 1)});
+  EXPECT_EQ(totals(key).begunAgain, (Tally{1, 100}));
+  EXPECT_EQ(totals(key).doubled, (Tally{1, 100}));
+  BlockHeader end = epochOf(block(key, 100, 100), 1);
+  end.flags = event::kBlockEnd;
+  send("n1", {end, epochOf(block(key, 100, 120), 1)});
+  EXPECT_EQ(totals(key).doubled, (Tally{1, 100})) << "once";
+}
+
+TEST_F(LedgerFixture, DoesNotProveWhatMayBeRight) {
+  const auto key = open("n1", "a");
+  BlockHeader other = epochOf(block(key, 0, 100), 1);
+  other.tailHash = 7;  // other bytes
+  BlockHeader timeless = epochOf(block(key, 0, 100), 2);
+  timeless.minTimeNanos = timeless.maxTimeNanos = timeless.observedNanos;
+  BlockHeader doubtful = epochOf(block(key, 0, 100), 3);
+  doubtful.flags = event::kBlockInDoubt;
+  send("n1", {block(key, 0, 100), other, timeless, doubtful});
+  EXPECT_EQ(totals(key).begunAgain, (Tally{3, 300}));
+  EXPECT_EQ(totals(key).doubled, Tally{});
+  const auto unknown = open("n1", "b");
+  send("n1", {epochOf(block(unknown, 0, 100), 4)});
+  EXPECT_EQ(totals(unknown).begunAgain, Tally{}) << "no earlier epoch is known";
+}
+
 TEST_F(LedgerFixture, AppliesAnEntryOnce) {
   const auto key = open("n1", "a");
   const std::vector blocks{block(key, 0, 100)};

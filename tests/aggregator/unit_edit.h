@@ -11,10 +11,12 @@
 
 namespace logtail::aggregator {
 
-enum class Edit { kHide, kDouble, kAlter };
+// kAgain is for whoever makes the units: a whole generation under a new epoch.
+enum class Edit { kHide, kDouble, kAlter, kAgain };
 
 inline const char* name(Edit edit) {
-  return edit == Edit::kHide ? "Hide" : edit == Edit::kDouble ? "Double" : "Alter";
+  constexpr const char* kNames[] = {"Hide", "Double", "Alter", "Again"};
+  return kNames[static_cast<size_t>(edit)];
 }
 
 // What becomes of each block of the old units, in order: how often it is in the new ones.
