@@ -1,8 +1,10 @@
 # The agent's network side.
 logtail_library(logtail_agent_ship
   SOURCES
+    "${CMAKE_CURRENT_LIST_DIR}/checkpoint_saver.cc"
     "${CMAKE_CURRENT_LIST_DIR}/checkpoint_store.cc"
     "${CMAKE_CURRENT_LIST_DIR}/frame_window.cc"
+    "${CMAKE_CURRENT_LIST_DIR}/reconnect_plan.cc"
     "${CMAKE_CURRENT_LIST_DIR}/shipper.cc"
     "${CMAKE_CURRENT_LIST_DIR}/shipper_answers.cc"
     "${CMAKE_CURRENT_LIST_DIR}/shipper_connection.cc"

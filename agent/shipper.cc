@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/thread_pool.hpp>
 #include <thread>
 
+#include "agent/checkpoint_saver_impl.h"
+#include "agent/reconnect_plan.h"
 #include "agent/shipper_connection_impl.h"
 #include "common/base/log.h"
-#include "common/base/random.h"
 
 namespace logtail::agent {
 namespace {
@@ -33,8 +33,6 @@ std::string encodeWithinLimit(const event::StreamDescription& description) {
   return bytes;
 }
 
-constexpr base::Nanos kSettled = std::chrono::seconds(1);  // after this a connection was a good one
-
 }  // namespace
 
 class Shipper::Impl final : public ShipperConnection::Owner {
@@ -46,11 +44,12 @@ class Shipper::Impl final : public ShipperConnection::Owner {
         clock_(clock),
         window_(options_.windowBytes),
         session_(options_.session, window_, checkpoints, clock, events),
+        plan_(options_.backOffMin, options_.backOffMax, clock),
         work_(asio::make_work_guard(context_)),
         timer_(context_),
         retryTimer_(context_),
         drainTimer_(context_),
-        disk_(1) {}
+        saver_(checkpoints, context_, clock, [this] { pump(); }) {}
 
   base::Status start();
   void stop();
@@ -75,12 +74,12 @@ class Shipper::Impl final : public ShipperConnection::Owner {
   void onDown(Outcome outcome) override;
 
   void connect();
-  base::Nanos backOff(Outcome::Kind kind);
+  uint64_t ackedFrames() {
+    return window_.with([](FrameWindow& w) { return w.counts().ackedFrames; });
+  }
   void retryAfter(base::Nanos delay);
   void wakeBy(base::Nanos at);
   void tick();
-  void saveIfDue();
-  void save(std::function<void()> then);
   void finishDrain(bool complete);
 
   const ShipperOptions options_;
@@ -88,22 +87,18 @@ class Shipper::Impl final : public ShipperConnection::Owner {
   base::Clock& clock_;
   LockedWindow window_;
   ShipperSession session_;
+  ReconnectPlan plan_;
   asio::io_context context_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   asio::steady_timer timer_;
   asio::steady_timer retryTimer_;
   asio::steady_timer drainTimer_;
-  asio::thread_pool disk_;
+  CheckpointSaver saver_;
   std::thread thread_;
   std::vector<ShipperAddress> addresses_;
-  size_t nextAddress_ = 0;
   ShipperConnection::Endpoint lastPeer_;
   std::shared_ptr<ShipperConnection> connection_;
   std::optional<base::Nanos> timerAt_;
-  base::Nanos upSince_{};
-  uint64_t ackedAtUp_ = 0;
-  base::Nanos downSince_{};  // since the last good connection, or the start
-  unsigned failures_ = 0;    // in a row
   bool stopping_ = false;
   std::function<void(bool)> drained_;
   std::atomic<bool> wakePosted_{false};
@@ -111,8 +106,6 @@ class Shipper::Impl final : public ShipperConnection::Owner {
   std::atomic<uint64_t> connects_{0};
   std::atomic<uint64_t> failedAttempts_{0};
   std::atomic<uint64_t> sentBytes_{0};
-  std::atomic<uint64_t> saves_{0};
-  std::atomic<uint64_t> saveFailures_{0};
 };
 
 base::Status Shipper::Impl::start() {
@@ -126,7 +119,7 @@ base::Status Shipper::Impl::start() {
     auto tried = makeTlsTransport(context_, *options_.tls, addresses_[0].host);
     if (!tried.ok()) return tried.error();
   }
-  downSince_ = clock_.steady();
+  plan_.start(addresses_.size());
   post([this] { connectIfIdle(); });
   thread_ = std::thread([this] { context_.run(); });
   return {};
@@ -145,13 +138,8 @@ void Shipper::Impl::stop() {
     context_.stop();
   });
   thread_.join();
-  disk_.join();
   connected_ = false;
-  if (checkpoints_.dirty()) {
-    const base::Status status = checkpoints_.save();
-    if (!status.ok())
-      base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
-  }
+  saver_.finish();
 }
 
 bool Shipper::Impl::offer(SealedUnit& unit) {
@@ -177,13 +165,13 @@ void Shipper::Impl::connectIfIdle() {
 
 void Shipper::Impl::connect() {
   retryTimer_.cancel();
-  const ShipperAddress& address = addresses_[nextAddress_];
+  const ShipperAddress& address = addresses_[plan_.address()];
   std::unique_ptr<ShipperTransport> transport;
   if (options_.tls) {
     auto made = makeTlsTransport(context_, *options_.tls, address.host);
     if (!made.ok()) {
       base::logError("event=tls_unusable error=\"" + made.message() + "\"");
-      return retryAfter(backOff(Outcome::Kind::kRefused));
+      return retryAfter(plan_.down(Outcome::Kind::kRefused, false, ackedFrames()));
     }
     transport = std::move(*made);
   } else {
@@ -196,8 +184,7 @@ void Shipper::Impl::connect() {
 
 void Shipper::Impl::onUp(const ShipperConnection::Endpoint& peer) {
   lastPeer_ = peer;
-  upSince_ = clock_.steady();
-  ackedAtUp_ = window_.with([](FrameWindow& w) { return w.counts().ackedFrames; });
+  plan_.up(ackedFrames());
   session_.begin();
 }
 
@@ -207,8 +194,8 @@ Outcome Shipper::Impl::onMessage(const wire::MessageReader::Message& message) {
   if (!wasOpen && session_.isOpen()) {
     ++connects_;
     connected_ = true;
-    base::logInfo("event=connected aggregator=" + addresses_[nextAddress_].host + ":" +
-                  addresses_[nextAddress_].port);
+    base::logInfo("event=connected aggregator=" + addresses_[plan_.address()].host + ":" +
+                  addresses_[plan_.address()].port);
   }
   return outcome;
 }
@@ -220,35 +207,12 @@ void Shipper::Impl::onDown(Outcome outcome) {
   connected_ = false;
   session_.end();
   if (receipt && drained_) return finishDrain(true);
-  const uint64_t acked = window_.with([](FrameWindow& w) { return w.counts().ackedFrames; });
-  if (wasOpen && (acked > ackedAtUp_ || clock_.steady() - upSince_ >= kSettled)) {
-    failures_ = 0;
-    downSince_ = clock_.steady();
-  }
-  if (!wasOpen) {
-    ++failedAttempts_;
-    nextAddress_ = (nextAddress_ + 1) % addresses_.size();
-  }
+  if (!wasOpen) ++failedAttempts_;
   const bool loud =
       outcome.kind == Outcome::Kind::kRefused || outcome.kind == Outcome::Kind::kMalformed;
   base::log(loud ? base::LogLevel::kError : base::LogLevel::kWarn,
             "event=disconnected reason=\"" + outcome.text + "\"");
-  retryAfter(backOff(outcome.kind));
-}
-
-// The time until the next attempt: doubling, with jitter, so that a thousand agents do not come
-// back at once; and no longer than half the outage so far, so that a short one stays short.
-base::Nanos Shipper::Impl::backOff(Outcome::Kind kind) {
-  if (kind == Outcome::Kind::kReconnect) return base::Nanos(0);
-  base::Nanos delay = options_.backOffMax;
-  if (kind != Outcome::Kind::kRefused) {
-    delay = std::min(options_.backOffMax,
-                     options_.backOffMin * (int64_t{1} << std::min(failures_, 20u)));
-    delay = std::min(delay, std::max(options_.backOffMin, (clock_.steady() - downSince_) / 2));
-    ++failures_;
-  }
-  const auto jitter = static_cast<int64_t>(base::randomId() % 1024);
-  return delay / 2 + delay * jitter / 2048;
+  retryAfter(plan_.down(outcome.kind, wasOpen, ackedFrames()));
 }
 
 void Shipper::Impl::retryAfter(base::Nanos delay) {
@@ -270,7 +234,7 @@ void Shipper::Impl::pump() {
       connection_->finish();
     }
   }
-  saveIfDue();
+  saver_.saveIfDue();
   base::Nanos at = base::Nanos::max();
   if (connection_ != nullptr) at = session_.wakeAt();
   if (const auto due = checkpoints_.dueAt()) at = std::min(at, *due);
@@ -298,27 +262,6 @@ void Shipper::Impl::tick() {
   pump();
 }
 
-void Shipper::Impl::saveIfDue() {
-  const auto due = checkpoints_.dueAt();
-  if (due && clock_.steady() >= *due) save([] {});
-}
-
-void Shipper::Impl::save(std::function<void()> then) {
-  asio::post(disk_, [this, then = std::move(then), snapshot = checkpoints_.beginSave()]() mutable {
-    base::Status status = checkpoints_.write(snapshot);
-    post(
-        [this, then = std::move(then), snapshot = std::move(snapshot), status = std::move(status)] {
-          checkpoints_.finishSave(snapshot, status);
-          ++(status.ok() ? saves_ : saveFailures_);
-          if (!status.ok()) {
-            base::logError("event=checkpoint_not_saved error=\"" + status.message() + "\"");
-          }
-          then();
-          pump();
-        });
-  });
-}
-
 void Shipper::Impl::drain(base::Nanos within, std::function<void(bool)> done) {
   drained_ = std::move(done);
   session_.drain();
@@ -340,7 +283,7 @@ void Shipper::Impl::finishDrain(bool complete) {
     session_.end();
   }
   connected_ = false;
-  save([done = std::exchange(drained_, nullptr), complete] { done(complete); });
+  saver_.save([done = std::exchange(drained_, nullptr), complete] { done(complete); });
 }
 
 ShipperCounters Shipper::Impl::counters() {
@@ -362,8 +305,8 @@ ShipperCounters Shipper::Impl::counters() {
   for (size_t i = 0; i < wire::kNackReasons; ++i) counters.nacks[i] = counts.nacks[i];
   counters.resets = counts.resets;
   counters.forbiddenBlocks = counts.forbiddenBlocks;
-  counters.checkpointSaves = saves_;
-  counters.checkpointFailures = saveFailures_;
+  counters.checkpointSaves = saver_.saves();
+  counters.checkpointFailures = saver_.failures();
   return counters;
 }
 
