@@ -10,6 +10,7 @@ namespace logtail::agent {
 namespace {
 
 constexpr base::Nanos kUnreadableRetry = std::chrono::seconds(1);
+constexpr size_t kLeastCompared = 512;  // of a known tail
 constexpr uint32_t kRotatedKept = 4;  // the kubelet's default: five files, the current one included
 
 size_t leadOf(uint64_t to) {
@@ -95,7 +96,8 @@ StreamTailer::Step StreamTailer::read(size_t index, TailContext& context) {
 
 // Fills the slab from leadOf(to) bytes before `to` on. Fewer bytes than those: the file is not the
 // one that was read up to `to` any more. Of a tail that is known only its last line is read again
-// and compared: with its time it is as much its own as all of them.
+// and compared: with its time it is as much its own as all of them. More of it when that is short:
+// an empty line has no time.
 base::Result<size_t> StreamTailer::readWithLead(Generation& generation, TailContext& context) {
   const size_t lead = leadOf(generation.to);
   char* const slab = context.slab.data();
@@ -107,7 +109,7 @@ base::Result<size_t> StreamTailer::readWithLead(Generation& generation, TailCont
                       hashTail(slab + lead, generation.to) == generation.tailHash;
     return same ? got : base::Result<size_t>(size_t{0});
   }
-  const auto* before = static_cast<const char*>(::memrchr(tail, '\n', lead - 1));
+  const auto* before = static_cast<const char*>(::memrchr(tail, '\n', lead - kLeastCompared));
   const size_t known = before == nullptr ? 0 : static_cast<size_t>(before + 1 - tail);
   const auto got =
       generation.file->readAt(generation.to - lead + known, context.slab.subspan(known));

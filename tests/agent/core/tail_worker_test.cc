@@ -163,6 +163,27 @@ TEST_F(TailWorkerOnFiles, ARewrittenLastLineBehindMuchThatStaysIsNoticed) {
   EXPECT_EQ(sink_.messages("a")[401], "lost");
 }
 
+TEST_F(TailWorkerOnFiles, ARewriteThatEndsInTheSameShortLineIsNoticed) {
+  createPod("a");
+  const auto lines = [](char c) {
+    std::string many = cri("the same");
+    for (int i = 0; i < 200; ++i) many += cri("line " + std::string(10, c));
+    return many + "\n";
+  };
+  append(log("a"), lines('x'));
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 201));
+  append(log("a"), "\n");
+  ASSERT_TRUE(eventually([&] { return worker_->counts().dropRecords.load() == 2; }));
+  {
+    std::fstream file(log("a"), std::ios::in | std::ios::out);
+    file << lines('y') << "\n" << cri("more");
+  }
+  ASSERT_TRUE(sink_.waitForCount("a", 403));
+  EXPECT_EQ(worker_->counts().truncations.load(), 1u);
+  EXPECT_EQ(sink_.messages("a")[300], "line yyyyyyyyyy");
+}
+
 TEST_F(TailWorkerOnFiles, TailStartsBehindTheLastWholeLine) {
   options_.startAt = StartAt::kTail;
   createPod("a");
