@@ -36,11 +36,17 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
 }
 
 // Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for
-// its look at the disk; a file's end may be what a stream waits for to be done.
+// its look at the disk; a file's end may be what a stream waits for to be done. They hold their
+// frame's memory meanwhile, so those of others are not kept at all.
 void TailWorker::Impl::acknowledged(AckedBlocks blocks) {
-  const bool urgent = std::any_of(
-      blocks->begin(), blocks->end(),
-      [](const event::BlockHeader& block) { return (block.flags & event::kBlockEnd) != 0; });
+  bool mine = false;
+  bool urgent = false;
+  for (const event::BlockHeader& block : *blocks) {
+    if (!isMine(block.stream)) continue;
+    mine = true;
+    urgent = urgent || (block.flags & event::kBlockEnd) != 0;
+  }
+  if (!mine) return;
   {
     const std::lock_guard lock(ackMutex_);
     acked_.push_back(std::move(blocks));

@@ -82,6 +82,9 @@ class TailWorker::Impl final : public WatchEvents {
   void watchRoot();
   void lookAtEverything();
   void scanContainers();
+  bool isMine(const event::StreamKey& key) const {
+    return key.hash.low % options_.workers == options_.index;
+  }
   event::StreamDescription describe(const ContainerLog& log) const;
   // kNo: another worker's, or followed already.
   enum class Added : uint8_t { kYes, kNo, kNoMemory };

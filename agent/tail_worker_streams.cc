@@ -169,7 +169,7 @@ event::StreamDescription TailWorker::Impl::describe(const ContainerLog& log) con
 TailWorker::Impl::Added TailWorker::Impl::add(const event::StreamDescription& description,
                                               const std::string& directory) {
   const event::StreamKey key = description.key();
-  if (key.hash.low % options_.workers != options_.index) return Added::kNo;
+  if (!isMine(key)) return Added::kNo;
   if (streams_->find(key) != nullptr) return Added::kNo;
   auto memory = budget_.reserve(kStreamBytes);
   if (!memory) return Added::kNoMemory;

@@ -184,6 +184,22 @@ TEST_F(TailWorkerOnFiles, ARewriteThatEndsInTheSameShortLineIsNoticed) {
   EXPECT_EQ(sink_.messages("a")[300], "line yyyyyyyyyy");
 }
 
+TEST_F(TailWorkerOnFiles, WhatIsAcknowledgedOfAnotherWorkersStreamIsNotHeld) {
+  options_.workers = 2;
+  start();
+  const auto blocksOf = [](uint64_t worker) {
+    event::BlockHeader block;
+    block.stream.hash.low = worker;
+    return std::make_shared<const std::vector<event::BlockHeader>>(1, block);
+  };
+  const auto mine = blocksOf(0);
+  const auto anothers = blocksOf(1);
+  worker_->acknowledged(anothers);
+  EXPECT_EQ(anothers.use_count(), 1);
+  worker_->acknowledged(mine);
+  EXPECT_TRUE(eventually([&] { return mine.use_count() == 1; }));
+}
+
 TEST_F(TailWorkerOnFiles, TailStartsBehindTheLastWholeLine) {
   options_.startAt = StartAt::kTail;
   createPod("a");
