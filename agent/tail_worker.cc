@@ -194,10 +194,7 @@ void TailWorker::Impl::wake() {
   if (containersDirty_) scanContainers();
   for (FollowedStream* stream : schedule_.takeDue(clock_.steady())) schedule_.enqueue(*stream);
   if (handover_.wantsMemory()) handover_.unblock();
-  if (std::exchange(filesWait_, false)) {
-    takeAcknowledged();  // what may rest now
-    openWhatWaits();
-  }
+  if (filesWait_) openAfterRest();
   work();
 }
 

@@ -101,7 +101,8 @@ class TailWorker::Impl final : public WatchEvents {
   void lookAtDisk();
   void lookAtDiskSoon();
   void startDiskTimer(base::Nanos first);
-  void letFilesRest();
+  bool letFilesRest();
+  void openAfterRest();
   void openWhatWaits();
   void publishCounts();
 

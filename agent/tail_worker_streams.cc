@@ -228,19 +228,28 @@ void TailWorker::Impl::lookAtDisk() {
 }
 
 // Called when a file cannot be opened for want of descriptors. Looks at every stream, so not at
-// once again.
-void TailWorker::Impl::letFilesRest() {
+// once again. True when some do now.
+bool TailWorker::Impl::letFilesRest() {
   const base::Nanos now = clock_.steady();
-  if (now < nextRest_) return;
+  if (now < nextRest_) return false;
   size_t rested = 0;
   for (auto at = streams_->all().begin(); at != streams_->all().end() && rested < kRestAtATime;
        ++at) {
     if (!at->second.queued && at->second.tailer->rest()) ++rested;
   }
-  if (rested > 0) return;
+  if (rested > 0) return true;
   nextRest_ = now + kRestPause;
   filesWait_ = true;
   wakeBy(nextRest_);
+  return false;
+}
+
+// While nothing may rest the files that wait are not looked at: each is a directory to list.
+void TailWorker::Impl::openAfterRest() {
+  if (clock_.steady() < nextRest_) return wakeBy(nextRest_);
+  filesWait_ = false;
+  takeAcknowledged();  // what may rest now
+  if (letFilesRest() || !descriptors_.full()) openWhatWaits();
 }
 
 // Files that could not be opened, for want of descriptors or of permission, are tried again.

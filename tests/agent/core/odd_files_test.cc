@@ -225,6 +225,20 @@ TEST_F(OddFiles, AnAwaitedFileIsReadFromWhereItStoodOnceItOpens) {
   EXPECT_TRUE(book.lossBlocks.empty());
 }
 
+TEST_F(OddFiles, FilesThatWaitAreNotTriedAgainWhileNoneMayRest) {
+  sink_.acknowledge(false);
+  options_.openFiles = 1;
+  options_.disk.interval = std::chrono::hours(1);
+  for (const char* pod : {"a", "b", "c"}) createPod(pod), append(log(pod), cri("one"));
+  start();
+  // Two files at the start, and each again when its stream is answered.
+  const auto failed = [&] { return worker_->counts().unreadableFiles.load(); };
+  ASSERT_TRUE(eventually([&] { return failed() >= 4; }));
+  const auto later = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  ASSERT_TRUE(eventually([&] { return std::chrono::steady_clock::now() > later; }));
+  EXPECT_EQ(failed(), 4u);
+}
+
 TEST_F(OddFiles, MoreFilesThanDescriptorsAreReadAllTheSame) {
   constexpr int kPods = 40;
   options_.openFiles = 8;
