@@ -35,10 +35,13 @@ base::Error wrong(const std::string& path, const std::string& why) {
 }
 
 base::Error wrong(const std::string& path, const ErrorCode& error) {
-  const bool noPem =
-      error.category() == boost::asio::error::get_ssl_category() &&
-      ERR_GET_REASON(static_cast<unsigned long>(error.value())) == PEM_R_NO_START_LINE;
-  return wrong(path, noPem ? "no PEM of the kind that belongs here" : error.message());
+  const int reason = error.category() == boost::asio::error::get_ssl_category()
+                         ? ERR_GET_REASON(static_cast<unsigned long>(error.value()))
+                         : 0;
+  // For a certificate of our own and for a key OpenSSL names the layer that gave up, not why.
+  const bool noPem = reason == PEM_R_NO_START_LINE || reason == PEM_R_BAD_END_LINE ||
+                     reason == ERR_R_PEM_LIB || reason == ERR_R_UNSUPPORTED;
+  return wrong(path, noPem ? "no whole PEM of the kind that belongs here" : error.message());
 }
 
 // Password callbacks of OpenSSL's own ask on the terminal.

@@ -6,6 +6,7 @@
 
 #include <fstream>
 
+#include "common/base/file_system.h"
 #include "common/net/certified_node.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/test_certificates.h"
@@ -94,10 +95,13 @@ TEST_F(TlsDirectory, NamesAFileThatIsAbsent) {
 
 TEST_F(TlsDirectory, NamesAFileThatIsNoPem) {
   for (const char* file : {"tls.key", "tls.crt", "ca.crt"}) {
-    write(file, "hello\n");
-    expectWrong(file, "");
-    write(file, "");
-    expectWrong(file, "");
+    const auto whole = base::readFile(base::posixFileSystem(), directory / file, 1 << 20);
+    ASSERT_TRUE(whole.ok());
+    for (const std::string& text : {std::string("hello\n"), std::string(), whole->substr(0, 100)}) {
+      write(file, text);
+      expectWrong(file, "no whole PEM of the kind");
+    }
+    authority.issue(directory.path(), "n1");
   }
 }
 
