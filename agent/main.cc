@@ -43,6 +43,7 @@ int main(int argc, char** argv) {
   bool printDocs = false;
   cli.add_flag("--print-config-docs", printDocs, "print the configuration's documentation");
   CLI::App* validate = cli.add_subcommand("validate", "check the configuration and exit");
+  validate->fallthrough();  // --config may stand behind it
   try {
     cli.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
