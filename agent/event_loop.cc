@@ -40,6 +40,10 @@ base::Status EventLoop::start(std::function<void()> opening) {
 
 void EventLoop::post(std::function<void()> task) {
   const std::lock_guard lock(mutex_);
+  push(std::move(task));
+}
+
+void EventLoop::push(std::function<void()> task) {
   if (!accepting_) return;
   tasks_.push_back(std::move(task));
   if (tasks_.size() == 1) uv_async_send(&handles_->wake);
@@ -56,12 +60,13 @@ void EventLoop::runPosted() {
 
 void EventLoop::stop(std::function<void()> closing) {
   if (!thread_.joinable()) return;
-  post([this, closing = std::move(closing)] {
-    if (closing) closing();
-    uv_close(reinterpret_cast<uv_handle_t*>(&handles_->wake), nullptr);
-  });
   {
+    // In one step: a task behind the closing one would meet what that has taken away.
     const std::lock_guard lock(mutex_);
+    push([this, closing = std::move(closing)] {
+      if (closing) closing();
+      uv_close(reinterpret_cast<uv_handle_t*>(&handles_->wake), nullptr);
+    });
     accepting_ = false;
   }
   thread_.join();

@@ -33,6 +33,7 @@ class EventLoop {
 
  private:
   struct Handles;
+  void push(std::function<void()> task);  // under the mutex
   void runPosted();
 
   std::unique_ptr<Handles> handles_;
