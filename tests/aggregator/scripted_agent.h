@@ -9,6 +9,7 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <optional>
 #include <span>
 #include <string>
@@ -132,7 +133,9 @@ class ScriptedAgent {
       if (!step.ok()) return false;
       if (*step == wire::MessageReader::Step::kMessage) return true;
       const auto buffers = reader_.buffers();
+      errno = 0;
       const ssize_t bytes = receiveSome(buffers[0]);
+      EXPECT_NE(errno, EAGAIN) << "neither a message nor the end within the patience";
       if (bytes <= 0) return false;
       reader_.commit(static_cast<size_t>(bytes));
     }
