@@ -59,6 +59,7 @@ struct SpaceInfo {
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
+  // kNotFound, kFixInput for what is no regular file: a named pipe is not waited for.
   virtual Result<std::unique_ptr<File>> open(const std::string& path, OpenMode mode) = 0;
   virtual Status rename(const std::string& from, const std::string& to) = 0;
   virtual Status remove(const std::string& path) = 0;  // file or empty directory

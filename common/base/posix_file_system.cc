@@ -119,7 +119,7 @@ class PosixFileSystem final : public FileSystem {
     int flags = O_CLOEXEC;
     switch (mode) {
       case OpenMode::kRead:
-        flags |= O_RDONLY;
+        flags |= O_RDONLY | O_NONBLOCK | O_NOCTTY;  // a named pipe must not hang who opens it
         break;
       case OpenMode::kReadWrite:
         flags |= O_RDWR;
@@ -134,7 +134,11 @@ class PosixFileSystem final : public FileSystem {
     const int fd = ::open(path.c_str(), flags, 0600);
     if (fd < 0 && errno == EEXIST) return Error{Errc::kFixInput, "open " + path + ": exists"};
     if (fd < 0) return errnoError(errno, "open " + path);
-    return std::unique_ptr<File>(std::make_unique<PosixFile>(fd, path));
+    auto file = std::make_unique<PosixFile>(fd, path);
+    struct stat st;
+    if (::fstat(fd, &st) != 0) return errnoError(errno, "stat " + path);
+    if (!S_ISREG(st.st_mode)) return Error{Errc::kFixInput, "open " + path + ": no regular file"};
+    return std::unique_ptr<File>(std::move(file));
   }
 
   Status rename(const std::string& from, const std::string& to) override {

@@ -1,6 +1,7 @@
 // What the machine's files do when a directory cannot be synced.
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -105,6 +106,13 @@ TEST_F(PosixDirectories, BelowOneThatKnowsNoSyncAreUsedAsTheyAreAndNotMade) {
   EXPECT_TRUE(create("a").ok());
   EXPECT_FALSE(create("b").ok());
   EXPECT_FALSE(std::filesystem::exists(dir_ / "b"));
+}
+
+TEST(PosixFiles, ANamedPipeOrADirectoryIsRefusedAndNotWaitedFor) {
+  const test::TempDir dir;
+  ASSERT_EQ(::mkfifo((dir / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(readFile(posixFileSystem(), dir / "pipe", 100).code(), Errc::kFixInput);
+  EXPECT_EQ(readFile(posixFileSystem(), dir.path(), 100).code(), Errc::kFixInput);
 }
 
 }  // namespace
