@@ -99,6 +99,7 @@ Status FileTargets::announceMissing() {
     target->file_.createdNanos = clock_.wallNanos();
     target->written_ = 0;
     target->created_ = true;
+    target->proven_ = false;
     paths.push_back(filePath(target->key, target->file_.number));
   }
   return paths.empty() ? Status() : manifest_.announce(paths);
@@ -110,10 +111,12 @@ void FileTargets::close(Target& target) {
   open_.erase(target.open_);
 }
 
-Status FileTargets::closeOne() {
-  Target& target = *open_.front();
-  if (target.unsynced_) LOGTAIL_TRY(sync(target));
-  close(target);
+// A descriptor is free. All that wait for a sync get it at once: one at a time would cost a journal
+// commit each, and the next ones are as likely to go.
+Status FileTargets::makeRoom() {
+  if (open_.size() < settings_.openFiles) return {};
+  if (!open_.front()->proven_) LOGTAIL_TRY(syncOpen());
+  close(*open_.front());
   return {};
 }
 
@@ -151,7 +154,7 @@ Status FileTargets::open(Target& target) {
     open_.splice(open_.end(), open_, target.open_);
     return {};
   }
-  if (open_.size() >= settings_.openFiles) LOGTAIL_TRY(closeOne());
+  LOGTAIL_TRY(makeRoom());
   if (absent) return create(target);
   auto file = files_.open(pathOf(target.file_), OpenMode::kReadWrite);
   if (!file.ok()) return file.error();
@@ -169,7 +172,7 @@ Status FileTargets::flush(Target& target) {
   }
   if (!target.hasFile_) LOGTAIL_TRY(announceMissing());
   LOGTAIL_TRY(open(target));
-  target.unsynced_ = true;
+  target.proven_ = false;
   LOGTAIL_TRY(target.handle_->write(target.written_, chunk));
   target.written_ += chunk.size();
   counts_.bytesWritten += chunk.size();
@@ -177,25 +180,52 @@ Status FileTargets::flush(Target& target) {
   return {};
 }
 
-Status FileTargets::sync(Target& target) {
-  LOGTAIL_TRY(open(target));
-  if (auto synced = target.handle_->syncData(); !synced.ok()) {
+// Takes over how the sync of a target ended.
+Status FileTargets::synced(Target& target, const Status& answer) {
+  if (!answer.ok()) {
     condemned_.insert(filePath(target.key, target.file_.number));
-    return synced;
+    return answer;
   }
   ++counts_.syncs;
   auto hash = hashTail(*target.handle_, target.written_);
   if (!hash.ok()) return hash.error();
   target.file_.length = target.written_;
   target.file_.tailHash = *hash;
-  target.unsynced_ = false;
+  target.proven_ = true;
   return {};
 }
 
-// The target's file is final. Synced whether or not this life wrote to it: what a start cut off
-// must not come back once the manifest forgets the file.
+// Everything behind a descriptor is durable. All answers count: each file whose sync failed is
+// condemned.
+Status FileTargets::syncOpen() {
+  std::vector<Target*> targets;
+  std::vector<base::File*> handles;
+  for (Target* target : open_) {
+    if (target->proven_) continue;
+    LOGTAIL_TRY(checkUnchanged(*target));
+    targets.push_back(target);
+    handles.push_back(target->handle_.get());
+  }
+  const std::vector<Status> answers = files_.syncAll(handles);
+  Status all;
+  for (size_t i = 0; i < targets.size(); ++i) {
+    Status done = synced(*targets[i], answers[i]);
+    if (all.ok()) all = std::move(done);
+  }
+  return all;
+}
+
+// Whether or not this life wrote to it: what a start cut off must not come back once the manifest
+// forgets the file.
+Status FileTargets::prove(Target& target) {
+  if (target.proven_) return checkUnchanged(target);
+  LOGTAIL_TRY(open(target));
+  return synced(target, target.handle_->syncData());
+}
+
+// The target's file is final: synced, closed and never opened again.
 Status FileTargets::finish(Target& target) {
-  LOGTAIL_TRY(sync(target));
+  LOGTAIL_TRY(prove(target));
   close(target);
   target.file_.closed = true;
   finished_.push_back(target.file_);
@@ -218,19 +248,37 @@ bool FileTargets::isOld(const Target& target) const {
   return target.file_.createdNanos + base::Nanos(settings_.rotateAge).count() <= clock_.wallNanos();
 }
 
-Status FileTargets::finishIdle() {
+// Those nobody wrote to for long, and the longest idle ones beyond the limit.
+std::vector<FileTargets::Target*> FileTargets::findIdle() const {
   const base::Nanos now = clock_.steady();
-  size_t over = targets_.size() > settings_.knownFiles ? targets_.size() - settings_.knownFiles : 0;
+  const size_t limit = settings_.knownFiles;
+  size_t over = targets_.size() > limit ? targets_.size() - limit : 0;
+  std::vector<Target*> found;
   for (Target* target : used_) {
     if (target->changed_) break;  // those of this group are at the end
     if (over == 0 && now - target->lastUse_ < settings_.closeIdle) break;
-    if (target->hasFile_) {
-      auto done = finish(*target);
-      if (!done.ok() && done.code() != Errc::kQuarantine) return done;
-      if (!done.ok()) leave(*target, done.message());
-    }
-    idle_.push_back(target);
+    found.push_back(target);
     if (over > 0) --over;
+  }
+  return found;
+}
+
+Status FileTargets::finishIdle() {
+  idle_ = findIdle();
+  const auto unlessOurs = [this](Target& target, const Status& done) -> Status {
+    if (done.code() != Errc::kQuarantine) return done;
+    leave(target, done.message());
+    return {};
+  };
+  // Those that only an earlier life wrote to are synced together too.
+  for (Target* target : idle_) {
+    if (!target->hasFile_ || target->proven_) continue;
+    if (const Status opened = open(*target); !opened.ok()) LOGTAIL_TRY(unlessOurs(*target, opened));
+  }
+  LOGTAIL_TRY(syncOpen());
+  for (Target* target : idle_) {
+    if (!target->hasFile_) continue;
+    if (const Status done = finish(*target); !done.ok()) LOGTAIL_TRY(unlessOurs(*target, done));
   }
   return {};
 }
@@ -238,9 +286,9 @@ Status FileTargets::finishIdle() {
 Status FileTargets::seal(std::vector<FileEntry>& entries) {
   LOGTAIL_TRY(announceMissing());
   for (Target* target : changed_) LOGTAIL_TRY(flush(*target));
+  LOGTAIL_TRY(syncOpen());
   for (Target* target : changed_) {
     if (!target->hasFile_) continue;
-    if (target->unsynced_) LOGTAIL_TRY(sync(*target));
     if (isOld(*target)) {
       LOGTAIL_TRY(finish(*target));
     } else {

@@ -38,15 +38,15 @@ class FileTargets {
     bool hasFile_ = false;  // `file_` names one that is announced or exists
     bool created_ = false;  // by this group: its directory is to be synced
     bool changed_ = false;  // by this group
-    bool unsynced_ = false;
+    bool proven_ = false;   // all of the file was synced by this life
     bool numberKnown_ = false;
     uint32_t nextNumber_ = 0;
     size_t counted_ = 0;  // of buffer's capacity in bufferedBytes_
     FileEntry file_;
-    uint64_t written_ = 0;  // bytes of the file, committed or not
-    std::unique_ptr<base::File> handle_;
-    std::list<Target*>::iterator open_;  // in open_, while there is a handle
-    std::list<Target*>::iterator used_;  // in used_
+    uint64_t written_ = 0;                // bytes of the file, committed or not
+    std::unique_ptr<base::File> handle_;  // stays until the file is proven
+    std::list<Target*>::iterator open_;   // in open_, while there is a handle
+    std::list<Target*>::iterator used_;   // in used_
     base::Nanos lastUse_{};
   };
 
@@ -97,11 +97,14 @@ class FileTargets {
   // kQuarantine when the file is not as this output left it.
   base::Status checkUnchanged(const Target& target);
   base::Status open(Target& target);
-  base::Status closeOne();
+  base::Status makeRoom();
   void close(Target& target);
   base::Status flush(Target& target);
-  base::Status sync(Target& target);
+  base::Status syncOpen();
+  base::Status synced(Target& target, const base::Status& answer);
+  base::Status prove(Target& target);
   base::Status finish(Target& target);
+  std::vector<Target*> findIdle() const;
   base::Status finishIdle();
   void leave(Target& target, const std::string& why);
   void takeBuffer(Target& target);

@@ -1,6 +1,6 @@
 // How fast the file output is without a disk: batches of one stream into one file, committed as
 // in real life, on a file system that keeps nothing. Prints MB of raw input (messages and their CRI
-// headers) per CPU-second of the output's thread.
+// headers) per CPU-second of the output's thread. With --targets: thousands of files on a disk.
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
@@ -9,6 +9,7 @@
 #include <map>
 #include <random>
 
+#include "bench/outputs/many_targets.h"
 #include "outputs/file_output.h"
 
 namespace logtail::bench {
@@ -174,13 +175,22 @@ int run(uint64_t megabytes, size_t messageBytes, bool compress) {
 }  // namespace logtail::bench
 
 int main(int argc, char** argv) {
-  CLI::App cli("How fast the file output is without a disk.");
+  CLI::App cli("How fast the file output is without a disk, or with thousands of files on one.");
   uint64_t megabytes = 2000;
   size_t messageBytes = 200;
   bool compress = false;
   cli.add_option("--megabytes", megabytes, "raw input");
   cli.add_option("--message", messageBytes, "bytes of a message");
   cli.add_flag("--compress", compress, "zstd, level 1");
+  logtail::bench::ManyTargets many;
+  auto* targets = cli.add_option("--targets", many.targets, "files, on a disk, at a steady rate");
+  cli.add_option("--directory", many.directory, "where; emptied")->needs(targets);
+  targets->needs("--directory");
+  cli.add_option("--lines", many.linesPerSecond, "lines a second")->needs(targets);
+  cli.add_option("--seconds", many.seconds, "for so long")->needs(targets);
+  cli.add_option("--open-files", many.openFiles, "descriptors")->needs(targets);
+  cli.add_flag("--one-by-one", many.oneByOne, "syncs files one after another")->needs(targets);
   CLI11_PARSE(cli, argc, argv);
+  if (*targets) return logtail::bench::runManyTargets(many);
   return logtail::bench::run(megabytes, messageBytes, compress);
 }

@@ -2,6 +2,13 @@
 
 namespace logtail::base {
 
+std::vector<Status> FileSystem::syncAll(std::span<File* const> files) {
+  std::vector<Status> answers;
+  answers.reserve(files.size());
+  for (File* file : files) answers.push_back(file->syncData());
+  return answers;
+}
+
 std::string directoryOf(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";

@@ -67,6 +67,10 @@ class FileSystem {
   // sync another call syncs again.
   virtual Status createDirectories(const std::string& path) = 0;
   virtual Status syncDirectory(const std::string& path) = 0;
+  // syncData() of each, in no order, all of them though some fail; the answers stand as `files`.
+  // At once where the machine can: many files cost far less than one after another. Nobody else
+  // uses the files meanwhile; each handle may be used on another thread until this returns.
+  virtual std::vector<Status> syncAll(std::span<File* const> files);
   virtual Result<std::vector<std::string>> list(const std::string& path) = 0;  // names, sorted
   virtual Result<FileInfo> info(const std::string& path) = 0;
   virtual Result<SpaceInfo> space(const std::string& path) = 0;

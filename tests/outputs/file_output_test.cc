@@ -235,6 +235,38 @@ TEST(FileOutput, AFileWhoseSyncFailedIsNeverWrittenToAgain) {
 }
 
 // Damage to the manifest that hides commits: what is longer than it says is left, not cut.
+// Files are synced together: one failure must not hide another, nor take the others along.
+TEST(FileOutput, OfAGroupOnlyTheFilesWhoseSyncFailedAreGivenUp) {
+  FileOutputRig rig;
+  ASSERT_TRUE(rig.start().ok());
+  const auto takeAll = [&rig](const std::string& line) {
+    for (const char* pod : {"p0", "p1", "p2", "p3", "p4"}) rig.take(pod, {line});
+    rig.commit();
+  };
+  takeAll("a");
+  const auto isBad = [](const std::string& path) {
+    return path.ends_with("p1_app.log") || path.ends_with("p3_app.log");
+  };
+  uint64_t left = 2;
+  rig.disk.failWhen([&](const test::Operation& operation) -> std::optional<Errc> {
+    if (operation.kind != OpKind::kSyncData || !isBad(operation.path) || left == 0) return {};
+    --left;
+    return Errc::kStop;
+  });
+  takeAll("b");
+  EXPECT_EQ(left, 0u);
+  EXPECT_EQ(rig.retried, 5u);
+  ASSERT_TRUE(rig.again().ok());
+  takeAll("c");
+  for (const char* pod : {"p0", "p2", "p4"}) {
+    EXPECT_EQ(rig.messages("shop/" + std::string(pod) + "_app.log"), (Lines{"a", "c"}));
+  }
+  for (const char* pod : {"p1", "p3"}) {
+    EXPECT_EQ(rig.messages("shop/" + std::string(pod) + "_app.log"), Lines{"a"});
+    EXPECT_EQ(rig.messages("shop/" + std::string(pod) + "_app_1.log"), Lines{"c"});
+  }
+}
+
 TEST(FileOutput, LeavesFilesWhoseLengthDamageHides) {
   FileOutputRig rig;
   ASSERT_TRUE(rig.start().ok());

@@ -72,6 +72,10 @@ Status WatchedFiles::createDirectories(const std::string& path) {
 Status WatchedFiles::syncDirectory(const std::string& path) {
   return below_.syncDirectory(path);
 }
+// The handles are this object's own: through them it sees each.
+std::vector<Status> WatchedFiles::syncAll(std::span<base::File* const> files) {
+  return below_.syncAll(files);
+}
 Result<std::vector<std::string>> WatchedFiles::list(const std::string& path) {
   return below_.list(path);
 }

@@ -23,6 +23,7 @@ class WatchedFiles final : public base::FileSystem {
   base::Status remove(const std::string& path) override;
   base::Status createDirectories(const std::string& path) override;
   base::Status syncDirectory(const std::string& path) override;
+  std::vector<base::Status> syncAll(std::span<base::File* const> files) override;
   base::Result<std::vector<std::string>> list(const std::string& path) override;
   base::Result<base::FileInfo> info(const std::string& path) override;
   base::Result<base::SpaceInfo> space(const std::string& path) override;

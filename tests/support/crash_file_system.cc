@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <numeric>
+#include <random>
 #include <string_view>
 
 #include "tests/support/crash_disk.h"
@@ -237,6 +239,15 @@ Status CrashFileSystem::syncDirectory(const std::string& path) {
   disk_->names.sync((*inode)->number);
   disk_->forgetUnreachable();
   return {};
+}
+
+std::vector<Status> CrashFileSystem::syncAll(std::span<base::File* const> files) {
+  std::vector<size_t> order(files.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::shuffle(order.begin(), order.end(), std::mt19937_64(operations()));
+  std::vector<Status> answers(files.size());
+  for (const size_t i : order) answers[i] = files[i]->syncData();
+  return answers;
 }
 
 Result<std::vector<std::string>> CrashFileSystem::list(const std::string& path) {

@@ -65,6 +65,9 @@ class CrashFileSystem final : public base::FileSystem {
   base::Status remove(const std::string& path) override;
   base::Status createDirectories(const std::string& path) override;
   base::Status syncDirectory(const std::string& path) override;
+  // In an order that only the number of operations before it decides, as threads would; each is an
+  // operation of its own: it may fail, and the machine may stop between any two.
+  std::vector<base::Status> syncAll(std::span<base::File* const> files) override;
   base::Result<std::vector<std::string>> list(const std::string& path) override;
   base::Result<base::FileInfo> info(const std::string& path) override;
   base::Result<base::SpaceInfo> space(const std::string& path) override;

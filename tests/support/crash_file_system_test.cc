@@ -140,6 +140,29 @@ TEST_F(CrashFileSystemTest, MayLoseForGoodWhatAFailedSyncHeld) {
   EXPECT_EQ(possible("a"), std::set<std::string>{"now"}) << "written again, it is safe";
 }
 
+TEST_F(CrashFileSystemTest, SyncsAllInSomeOrderEachForItself) {
+  std::vector<std::unique_ptr<base::File>> owned;
+  std::vector<base::File*> files;
+  for (int i = 0; i < 6; ++i) {
+    owned.push_back(durable(std::to_string(i), "old"));
+    files.push_back(owned.back().get());
+  }
+  std::set<std::string> failed;
+  for (int round = 0; round < 20; ++round) {
+    for (base::File* file : files) ASSERT_TRUE(file->write(0, "new").ok());
+    fs_.failNth(OpKind::kSyncData, 2, Errc::kStop);
+    const std::vector<base::Status> answers = fs_.syncAll(files);
+    ASSERT_EQ(answers.size(), files.size());
+    for (size_t i = 0; i < files.size(); ++i) {
+      const std::string name = std::to_string(i);
+      if (!answers[i].ok()) failed.insert(name);
+      EXPECT_TRUE(!answers[i].ok() || afterCrash(kKeepsNothing, name) == "new") << name;
+    }
+    EXPECT_EQ(std::ranges::count_if(answers, [](const auto& answer) { return answer.ok(); }), 5);
+  }
+  EXPECT_GT(failed.size(), 2U) << "not always the third";
+}
+
 TEST_F(CrashFileSystemTest, LeavesAFailedWriteHalfDone) {
   auto file = durable("a", "----");
   fs_.failNth(OpKind::kWrite, 1, Errc::kRetry);
