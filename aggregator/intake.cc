@@ -5,6 +5,7 @@
 
 #include "aggregator/ledger_replay.h"
 #include "common/base/log.h"
+#include "common/wire/frame.h"
 
 namespace logtail::aggregator {
 namespace {
@@ -163,8 +164,7 @@ void Intake::count(const Admission& admission) const {
 }
 
 Intake::FrameAnswer Intake::store(NodeLink& link, const std::shared_ptr<NodeLink>& shared,
-                                  uint64_t sequence, std::shared_ptr<const void> owner,
-                                  std::string_view body) {
+                                  uint64_t sequence, wal::Entry entry) {
   const uint64_t life = link.life;
   wal::Envelope envelope;
   envelope.node = link.node();
@@ -173,20 +173,19 @@ Intake::FrameAnswer Intake::store(NodeLink& link, const std::shared_ptr<NodeLink
   envelope.receivedNanos = clock_.wallNanos();
   envelope.flags = link.unproven ? wal::kEnvelopeUnproven : 0;
   envelope.verdicts = admission_.verdicts;
-  wal::Entry entry;
   entry.kind = wal::EntryKind::kFrame;
   entry.streams = spansOf(blocks_, admission_.verdicts);
   std::string changed;
   if (faults_ != nullptr) {
-    changed.assign(body);
+    changed.assign(entry.body);
     faults_->admitted(changed, envelope.verdicts);
     auto copy = std::make_shared<std::string>(std::move(changed));
-    body = *copy;
-    owner = std::move(copy);
+    entry.body = *copy;
+    entry.bodyOwner = std::move(copy);
+    entry.bodyCrc.reset();
   }
   entry.head = wal::encodeFrameHead(envelope);
-  entry.bodyOwner = std::move(owner);
-  entry.body = body;
+  const size_t bodyBytes = entry.body.size();
   const std::optional<int64_t> oldest = oldestRecord(blocks_);
   const base::Result<uint64_t> appended =
       append(std::move(entry), &link, [this, shared, life, sequence, oldest] {
@@ -204,15 +203,17 @@ Intake::FrameAnswer Intake::store(NodeLink& link, const std::shared_ptr<NodeLink
   ledger_.apply(*appended, {link.node(), life, sequence, link.unproven}, blocks_,
                 admission_.verdicts);
   metrics_.frames.add();
-  metrics_.frameBytes.add(body.size());
+  metrics_.frameBytes.add(bodyBytes);
   return answer;
 }
 
 Intake::FrameAnswer Intake::frame(const Attached& session, uint64_t sequence,
                                   const std::shared_ptr<FrameBuffer>& buffer,
                                   std::span<const event::UnitView> units) {
-  std::string_view body = buffer->view();
-  std::shared_ptr<const void> owner = buffer;
+  wal::Entry entry;
+  entry.body = buffer->view();
+  entry.bodyOwner = buffer;
+  entry.bodyCrc = wire::goodFrameCrc(entry.body);
   std::unique_lock lock(mutex_);
   if (!isCurrent(session)) return {FrameAnswer::Kind::kFenced, {}};
   NodeLink& link = *session.link;
@@ -221,22 +222,22 @@ Intake::FrameAnswer Intake::frame(const Attached& session, uint64_t sequence,
     blocks_.insert(blocks_.end(), unit.blocks().begin(), unit.blocks().end());
   }
   if (faults_ != nullptr) {
-    auto copy = std::make_shared<std::string>(body);
+    auto copy = std::make_shared<std::string>(entry.body);
     faults_->received(*copy);
-    body = *copy;
-    owner = std::move(copy);
-    if (!readBlocks(body, blocks_).ok()) blocks_.clear();
+    entry.body = *copy;
+    entry.bodyOwner = std::move(copy);
+    if (!readBlocks(entry.body, blocks_).ok()) blocks_.clear();
   }
   ledger_.admit({link.node(), link.life, sequence, link.unproven}, blocks_, admission_);
   if (admission_.kind == Admission::Kind::kPoison) {
     const char* reason = admission_.reason;
     lock.unlock();
-    poison(session, sequence, body, reason);
+    poison(session, sequence, entry.body, reason);
     return {};
   }
   if (admission_.kind != Admission::Kind::kAdmit) return refuse(admission_, sequence);
   if (admission_.anyAccepted) {
-    FrameAnswer answer = store(link, session.link, sequence, std::move(owner), body);
+    FrameAnswer answer = store(link, session.link, sequence, std::move(entry));
     if (answer.kind != FrameAnswer::Kind::kTaken) return answer;
   } else {
     ledger_.countRepeats(blocks_, admission_.verdicts, false);

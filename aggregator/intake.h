@@ -101,7 +101,7 @@ class Intake {
                    const std::function<void(base::Result<Attached>)>& ready);
   FrameAnswer refuse(const Admission& admission, uint64_t sequence) const;
   FrameAnswer store(NodeLink& link, const std::shared_ptr<NodeLink>& shared, uint64_t sequence,
-                    std::shared_ptr<const void> owner, std::string_view body);
+                    wal::Entry entry);
   void count(const Admission& admission) const;
 
   Ledger& ledger_;

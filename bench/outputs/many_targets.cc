@@ -156,9 +156,8 @@ std::vector<double> feed(const ManyTargets& options, outputs::FileOutput& output
   for (unsigned tick = 0; tick < options.seconds * kTicks && !failed; ++tick) {
     const auto due = began + tick * kTick;
     std::this_thread::sleep_until(due);
-    const auto batch =
-        std::make_shared<ManyBatch>(streams, tick * each, each, message,
-                                    base::systemClock().wallNanos(), uint64_t{tick} + 1);
+    const auto batch = std::make_shared<ManyBatch>(
+        streams, tick * each, each, message, base::systemClock().wallNanos(), uint64_t{tick} + 1);
     output.take(batch, outputs::Delivery([&lags, &failed, due](const outputs::Outcome& outcome) {
                   if (outcome.kind != outputs::Outcome::Kind::kDelivered) failed = true;
                   lags.push_back(seconds(Clock::now() - due));

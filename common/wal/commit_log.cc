@@ -1,5 +1,7 @@
 #include "common/wal/commit_log.h"
 
+#include <utility>
+
 #include "common/base/log.h"
 
 namespace logtail::wal {
@@ -27,7 +29,7 @@ CommitLog::~CommitLog() {
 
 base::Result<uint64_t> CommitLog::append(Entry entry, DurableCallback durable) {
   const size_t bytes = weight(entry);
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (refused_ || stopped_) return base::Error{base::Errc::kStop, "the queue is closed"};
   if (full_ || (waitingBytes_ > 0 && waitingBytes_ + bytes > options_.highWatermarkBytes)) {
     roomWanted_ = true;
@@ -39,9 +41,10 @@ base::Result<uint64_t> CommitLog::append(Entry entry, DurableCallback durable) {
   const bool wasLess = fillingBytes_ < options_.gatherBytes;
   fillingBytes_ += bytes;
   filling_.push_back({sequence, std::move(entry), std::move(durable)});
-  if (filling_.size() == 1 || (wasLess && fillingBytes_ >= options_.gatherBytes)) {
-    wake_.notify_one();
-  }
+  const bool wake = idle_ || (wasLess && fillingBytes_ >= options_.gatherBytes);
+  idle_ = false;  // told once
+  lock.unlock();  // else who wakes up waits for it again
+  if (wake) wake_.notify_one();
   return sequence;
 }
 
@@ -85,9 +88,17 @@ void CommitLog::waitForWork(std::unique_lock<std::mutex>& lock) {
     wake_.wait_for(lock, options_.retryInterval, isUrgent);
     return;
   }
-  wake_.wait(lock, [&] { return !filling_.empty() || isUrgent(); });
-  wake_.wait_until(lock, began_ + options_.gather,
+  const auto waitForFirst = [&] {
+    idle_ = true;
+    wake_.wait(lock, [&] { return !filling_.empty() || isUrgent(); });
+    idle_ = false;
+  };
+  // Under load more is sure to come: sleeping once is enough.
+  const bool large = lastBytes_ >= options_.largeBytes;
+  if (!large) waitForFirst();
+  wake_.wait_until(lock, began_ + (large ? options_.gatherAfterLarge : options_.gather),
                    [&] { return fillingBytes_ >= options_.gatherBytes || isUrgent(); });
+  if (large) waitForFirst();
 }
 
 void CommitLog::loop() {
@@ -98,7 +109,7 @@ void CommitLog::loop() {
     std::vector<Waiting> generation;
     std::vector<std::function<void(QueueWriter&)>> tasks;
     generation.swap(filling_);
-    fillingBytes_ = 0;
+    lastBytes_ = std::exchange(fillingBytes_, 0);
     tasks.swap(tasks_);
     const bool closing = refused_;
     lock.unlock();

@@ -27,10 +27,13 @@ class CommitLog {
   struct Options {
     size_t highWatermarkBytes = 64 * 1024 * 1024;                // of entries that wait
     base::Nanos retryInterval = std::chrono::milliseconds(200);  // when the disk has no room
-    // Under load generations begin this far apart, or once so many bytes wait: fewer syncs for the
-    // same bytes. An entry that comes after a pause is written at once.
+    // Generations begin this far apart, or once so many bytes wait: fewer syncs for the same bytes.
+    // After a large one the pause is longer, since then its sync and the wake-ups around it are
+    // what costs. An entry that comes after a pause is written at once.
     base::Nanos gather = std::chrono::milliseconds(5);
-    size_t gatherBytes = 1024 * 1024;
+    base::Nanos gatherAfterLarge = std::chrono::milliseconds(10);
+    size_t largeBytes = 256 * 1024;
+    size_t gatherBytes = 2 * 1024 * 1024;
   };
   struct Counts {
     QueueCounts queue;
@@ -86,6 +89,8 @@ class CommitLog {
   uint64_t nextSequence_;
   size_t waitingBytes_ = 0;
   size_t fillingBytes_ = 0;
+  size_t lastBytes_ = 0;  // of the generation before
+  bool idle_ = false;     // the commit thread waits for the first entry of a generation
   bool roomWanted_ = false;
   bool full_ = false;
   bool refused_ = false;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -73,6 +74,7 @@ struct Entry {
   uint8_t flags = 0;
   std::string head;
   std::shared_ptr<const void> bodyOwner;  // keeps `body` alive until the entry is durable
+  std::optional<uint32_t> bodyCrc;        // CRC-32C of `body`, where it is known already
   std::string_view body;
   std::vector<StreamSpan> streams;  // that it refers to: described in its segment before it
 

@@ -125,39 +125,44 @@ bool QueueWriter::stageEntry(Batch& batch, const Pending& pending) {
   if (batch.end + bytes > options_.segmentBytes && batch.end > kSegmentHeaderBytes) return false;
   for (size_t i = 0; i < fresh.size(); ++i) {
     active.described.insert(fresh[i]);
-    batch.owned.push_back(std::move(descriptions[i]));
+    Entry description;
+    description.kind = EntryKind::kStream;
+    description.flags = kEntryAuxiliary;
+    description.body = batch.owned.emplace_back(std::move(descriptions[i]));
     // It takes the sequence of the entry that it stands before.
-    stage(batch, EntryKind::kStream, kEntryAuxiliary, pending.sequence, batch.owned.back(), {}, {},
-          0);
+    stage(batch, description, pending.sequence, 0);
   }
   const Entry& entry = pending.entry;
   if (entry.kind == EntryKind::kStream && entry.head.size() >= 16) {
     const auto stream = decodeStreamEntry(entry.head);
     if (stream.ok()) active.described.insert(stream->key);
   }
-  stage(batch, entry.kind, entry.flags, pending.sequence, entry.head, entry.body, entry.streams,
-        clock_.wallNanos());
+  stage(batch, entry, pending.sequence, clock_.wallNanos());
   return true;
 }
 
-void QueueWriter::stage(Batch& batch, EntryKind kind, uint8_t flags, uint64_t sequence,
-                        std::string_view head, std::string_view body,
-                        const std::vector<StreamSpan>& spans, int64_t receivedNanos) {
+// `entry` and what it refers to stay until the batch is written.
+void QueueWriter::stage(Batch& batch, const Entry& entry, uint64_t sequence,
+                        int64_t receivedNanos) {
   Active& active = *active_;
   EntryHeader header;
-  header.length = static_cast<uint32_t>(head.size() + body.size());
+  header.length = static_cast<uint32_t>(entry.payloadBytes());
   header.sequence = sequence;
   header.durable = durableSequence_;
-  header.kind = kind;
-  header.flags = flags;
+  header.kind = entry.kind;
+  header.flags = entry.flags;
   header.epoch = epoch_;
-  header.payloadCrc = base::crc32c(body, base::crc32c(head, active.header.salt));
+  const uint32_t headCrc = base::crc32c(entry.head, active.header.salt);
+  header.payloadCrc = entry.bodyCrc ? base::crc32cOf(headCrc, *entry.bodyCrc, entry.body.size())
+                                    : base::crc32c(entry.body, headCrc);
   std::string& stored = batch.owned.emplace_back(kEntryHeaderBytes, '\0');
   storeEntryHeader(header, active.header.salt, stored.data());
-  batch.parts.insert(batch.parts.end(), {stored, head, body});
+  batch.parts.push_back(stored);
+  if (!entry.head.empty()) batch.parts.push_back(entry.head);
+  batch.parts.push_back(entry.body);
   const uint64_t used = kEntryHeaderBytes + uint64_t{header.length};
   batch.parts.push_back(kPadding.substr(0, header.storedBytes() - used));
-  active.index.add(batch.end, header, receivedNanos, spans);
+  active.index.add(batch.end, header, receivedNanos, entry.streams);
   batch.end += header.storedBytes();
   batch.lastSequence = sequence;
 }

@@ -139,8 +139,7 @@ class QueueWriter {
   std::string pathOf(const std::string& name) const { return options_.directory + "/" + name; }
 
   base::Status writeSome(size_t& next);
-  void stage(Batch& batch, EntryKind kind, uint8_t flags, uint64_t sequence, std::string_view head,
-             std::string_view body, const std::vector<StreamSpan>& spans, int64_t receivedNanos);
+  void stage(Batch& batch, const Entry& entry, uint64_t sequence, int64_t receivedNanos);
   bool stageEntry(Batch& batch, const Pending& pending);
   void condemn(const base::Status& why);
 

@@ -55,4 +55,15 @@ FrameCheck checkFrame(const FrameHead& head, std::string_view bytes,
   return bytes.empty() ? check : FrameCheck::kPoison;
 }
 
+uint32_t goodFrameCrc(std::string_view bytes) {
+  uint32_t crc = 0;
+  while (!bytes.empty()) {
+    const auto size = base::loadFixed<uint32_t>(bytes.data());
+    crc = base::crc32c(bytes.substr(0, kUnitCrcFrom), crc);
+    crc = base::crc32cOf(crc, base::loadFixed<uint32_t>(bytes.data() + 4), size - kUnitCrcFrom);
+    bytes.remove_prefix(size);
+  }
+  return crc;
+}
+
 }  // namespace logtail::wire

@@ -42,4 +42,7 @@ enum class FrameCheck : uint8_t {
 FrameCheck checkFrame(const FrameHead& head, std::string_view bytes,
                       std::vector<event::UnitView>& units);
 
+// CRC-32C of all the bytes that checkFrame() found good, put together from the units' own.
+uint32_t goodFrameCrc(std::string_view bytes);
+
 }  // namespace logtail::wire

@@ -123,6 +123,38 @@ TEST_F(CommitLogTest, GathersUnderLoadUntilSoManyBytesWait) {
   EXPECT_LE(counts.syncs, 1u + 20 + counts.segmentsCreated + 1);
 }
 
+TEST_F(CommitLogTest, GathersLongerAfterALargeGeneration) {
+  // By time it would gather for longer than the test may take, but only after a large one.
+  start({.gather = std::chrono::nanoseconds(1),
+         .gatherAfterLarge = std::chrono::hours(1),
+         .largeBytes = 3000,
+         .gatherBytes = 5000});
+  for (int i = 0; i < 5; ++i) flush();
+  ASSERT_TRUE(log_->append(opaque(std::string(4000, 'x')), nullptr).ok());
+  while (life_->list.durableSequence() < 6) {
+    life_->list.waitAbove(life_->list.durableSequence(), std::chrono::milliseconds(10));
+  }
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(log_->append(opaque(std::string(1000, 'x')), nullptr).ok());
+  }
+  while (life_->list.durableSequence() < 103) {  // the last few wait for company
+    life_->list.waitAbove(life_->list.durableSequence(), std::chrono::milliseconds(10));
+  }
+  log_->stop();
+  const QueueCounts counts = log_->counts().queue;
+  EXPECT_EQ(counts.entries, 106u);
+  EXPECT_LE(counts.syncs, 6u + 20 + counts.segmentsCreated + 1);
+}
+
+TEST_F(CommitLogTest, WritesAtOnceWhatComesLongAfterALargeGeneration) {
+  start({.gather = std::chrono::hours(1),
+         .gatherAfterLarge = std::chrono::nanoseconds(1),
+         .largeBytes = 1});
+  for (int i = 0; i < 5; ++i) flush();
+  log_->stop();
+  EXPECT_EQ(log_->counts().queue.syncs, 5u);
+}
+
 TEST_F(CommitLogTest, DoesNotKeepTheEndWaitingForCompany) {
   start({.gather = std::chrono::hours(1)});
   flush();

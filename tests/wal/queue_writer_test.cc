@@ -36,6 +36,21 @@ TEST_F(QueueTest, GivesBackWhatWasCommittedInOrder) {
   EXPECT_EQ(stored(2), (std::map<uint64_t, std::string>{{2, "two"}, {3, ""}}));
 }
 
+TEST_F(QueueTest, TakesTheBodysChecksumFromWhoKnowsIt) {
+  open();
+  const std::string body(70'000, 'b');
+  for (const uint32_t wrong : {0, 1}) {
+    Entry entry = opaque("head");
+    entry.body = body;
+    entry.bodyCrc = base::crc32c(body) ^ wrong;
+    life_->append(std::move(entry));
+  }
+  life_->append(opaque("behind"));
+  ASSERT_TRUE(writer().commit().ok());
+  // The second one is as damaged as if its body had changed since its checksum was taken.
+  EXPECT_EQ(stored(), (std::map<uint64_t, std::string>{{1, "head" + body}, {3, "behind"}}));
+}
+
 TEST_F(QueueTest, ShowsNothingBeforeItIsDurable) {
   open();
   life_->append(opaque("one"));

@@ -172,6 +172,14 @@ TEST(Messages, TheLargestStatsFitIntoOneMessage) {
   EXPECT_EQ(*decodeStats(payloadOf(bytes)), stats);
 }
 
+TEST(Messages, AGoodFramesCrcIsThatOfItsBytes) {
+  std::string units;
+  for (const size_t size : {0, 1, 100, 70'000}) {
+    units += sampleUnit(std::string(size, 'x') + "end");
+    EXPECT_EQ(goodFrameCrc(units), base::crc32c(units));
+  }
+}
+
 TEST(Messages, LongErrorTextIsCut) {
   const ErrorMessage error{ErrorCode::kMalformed, std::string(100'000, 'x')};
   EXPECT_EQ(decodeError(payloadOf(encoded(error)))->text.size(), kMaxErrorText);
