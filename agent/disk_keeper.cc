@@ -149,7 +149,11 @@ void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos 
       one.tailer->markCopied(one.index);
       continue;
     }
-    if (mayCopy(one)) startJob(loop, one, std::move(header));
+    if (mayCopy(one)) {
+      startJob(loop, one, std::move(header));
+    } else {
+      noteCopied({base::Errc::kPushBack, "no room within disk.max and disk.min_free"});
+    }
     return;
   }
 }

@@ -39,7 +39,7 @@ struct TailWorkerCounts {
   std::atomic<base::Nanos> untilRotationLoss{base::Nanos::max()};  // max: no stream has one
   std::atomic<uint64_t> heldDeletedBytes{0};
   std::atomic<uint64_t> scannedDirectories{0};  // for want of watches
-  std::atomic<bool> spoolFailing{false};        // the last copy could not be made
+  std::atomic<bool> spoolFailing{false};        // the last copy that was due could not be made
   std::atomic<bool> diskLow{false};             // the last look had to give something up
   std::atomic<bool> memoryShort{false};         // reading waits for memory
 };

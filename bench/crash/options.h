@@ -23,6 +23,10 @@ struct CrashOptions {
   uint32_t shortLived = 0;  // pods that live 100 ms, their directories one second longer
   std::string longLine;     // one line of so many bytes: "100MiB"
   std::string outputYaml;   // further keys of the file output
+  std::string queueYaml = "size: 4GiB, retain: 0s";
+  std::string snapshotInterval = "10s";
+  std::string rotateBytes = "512KiB";
+  std::string rotateEvery = "1s";
   std::chrono::seconds auditWait{60};
   bool deleteAgentState = false;
   bool tls = false;  // between agent and aggregator

@@ -96,10 +96,11 @@ Status Programs::writeConfigs() {
   return writeText(directory_ + "/aggregator.yaml",
                    "listen: \"" + loopback(wirePort_) + "\"\nhttp: {listen: \"" +
                        loopback(aggregatorPort_) + "\"}\ndata: {dir: \"" + directory_ +
-                       "/data\"}\nqueue: {size: 4GiB, retain: 0s}\noutputs:\n  files: {type: file, "
-                       "directory: \"" +
-                       results() + "\", path: \"{namespace}/{pod}/{container}.log\"" + more +
-                       "}\n" + tls("/aggregator-tls"));
+                       "/data\"}\nqueue: {" + options_.queueYaml +
+                       "}\nsnapshot_interval: " + options_.snapshotInterval +
+                       "\noutputs:\n  files: {type: file, directory: \"" + results() +
+                       "\", path: \"{namespace}/{pod}/{container}.log\"" + more + "}\n" +
+                       tls("/aggregator-tls"));
 }
 
 Status Programs::writeCertificates() {
@@ -138,9 +139,9 @@ Status Programs::startPodsim() {
                                      "--rate",
                                      rate,
                                      "--rotate-bytes",
-                                     "512KiB",
+                                     options_.rotateBytes,
                                      "--rotate-every",
-                                     "1s",
+                                     options_.rotateEvery,
                                      "--seed",
                                      std::to_string(options_.seed),
                                      "--partial-fraction",
@@ -177,6 +178,14 @@ Status Programs::waitReady(Target target, milliseconds limit) {
   }
   return {Errc::kStop, std::string(name(target)) + " is not ready: " + last + "\n" +
                            tailOf(logPath(name(target)), kTailLines)};
+}
+
+Result<std::string> Programs::metrics(Target target) {
+  net::HttpClientOptions options;
+  options.timeout = milliseconds(5000);
+  auto answer = net::httpGet(url(target) + "/metrics", options);
+  if (!answer.ok()) return answer.error();
+  return std::move(answer->body);
 }
 
 Status Programs::ended(const char* program, Child& child, bool expected) {

@@ -35,6 +35,8 @@ class Programs {
   base::Status stop(Target target, std::chrono::milliseconds limit);
   base::Status stopPodsim(std::chrono::milliseconds limit);
   Child& podsim() { return podsim_; }
+  // What /metrics says.
+  base::Result<std::string> metrics(Target target);
   // The audit's own words; an error when it does not end. `code` is its exit code.
   base::Result<std::string> audit(int& code);
 

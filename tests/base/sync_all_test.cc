@@ -72,20 +72,21 @@ TEST_F(SyncAll, SyncsManyAtOnce) {
   std::condition_variable changed;
   size_t inside = 0;
   bool met = false;
+  bool gaveUp = false;
   for (size_t i = 0; i < 200; ++i) {
     add([&]() -> Status {
       std::unique_lock lock(mutex);
       met = met || ++inside == kTogether;
       changed.notify_all();
       // Nobody goes before they met; the limit only ends a run that failed.
-      if (!changed.wait_for(lock, std::chrono::seconds(20), [&] { return met; })) met = true;
+      const auto go = [&] { return met || gaveUp; };
+      if (!changed.wait_for(lock, std::chrono::seconds(20), go)) gaveUp = true;
       --inside;
       return {};
     });
   }
-  const auto began = std::chrono::steady_clock::now();
   run();
-  EXPECT_LT(std::chrono::steady_clock::now() - began, std::chrono::seconds(15));
+  EXPECT_TRUE(met);
 }
 
 }  // namespace

@@ -321,6 +321,19 @@ TEST_F(Spooling, ASpoolThatCannotBeWrittenIsToldAndCostsNothing) {
   EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two", "three"}));
 }
 
+TEST_F(Spooling, ACopyThatThereIsNoRoomForIsToldAndCostsNothing) {
+  options_.disk.limits = {10'000, 0};
+  shipOneThenBlock("a");
+  const std::string large(40'000, 'x');
+  append(log("a"), cri(large));
+  rotateIntoDanger("a");
+  ASSERT_TRUE(eventually([&] { return worker_->counts().spoolFailing.load(); }));
+  EXPECT_EQ(copies(), 0u);
+  unblock();
+  ASSERT_TRUE(sink_.waitForCount("a", 5));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", large, "three", "four", "five"}));
+}
+
 TEST_F(Spooling, AStreamWhoseFilesWentUnseenIsToldAsLostAndEnded) {
   createPod("a");
   createPod("other");
