@@ -75,13 +75,15 @@ void DiskKeeper::look(uv_loop_s* loop, StreamRegistry& streams, TailContext& con
                       std::vector<FollowedStream*>& dirty) {
   removeUnneeded(streams);
   std::vector<Held> held;
-  for (auto& [key, stream] : streams.all()) stream.tailer->collectHeld(context.grace, held);
+  for (auto& [key, stream] : streams.all()) {
+    stream.tailer->collectHeld(options_.patience, context, held);
+  }
   useCopies(held);
   heldBytes_ = 0;
   for (const Held& one : held) {
     if (one.unlinked) heldBytes_ += one.tailer->fileOf(one.index).diskBytes();
   }
-  startCopy(loop, held, context.clock.steady() - options_.patience);
+  startCopy(loop, held, context.clock.steady());
   giveUp(held, streams, context, dirty);
   counts_.spoolBytes = spool_.diskBytes();
   counts_.heldDeletedBytes = heldBytes_;
@@ -138,7 +140,9 @@ bool DiskKeeper::mayCopy(const Held& held) {
 // The oldest that is at risk and has no copy. Once it is made, the next has its turn.
 void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now) {
   if (job_ != nullptr || options_.spoolDirectory.empty()) return;
-  std::erase_if(held, [&](const Held& one) { return !one.atRisk || one.finalAt > now; });
+  std::erase_if(held, [&](const Held& one) {
+    return !one.atRisk || one.finalAt > (one.urgent ? now : now - options_.patience);
+  });
   std::sort(held.begin(), held.end(), [](const Held& a, const Held& b) {
     return a.tailer->rotatedNanosOf(a.index) < b.tailer->rotatedNanosOf(b.index);
   });
@@ -203,7 +207,7 @@ void DiskKeeper::keepAll(StreamRegistry& streams, TailContext& context) {
   std::vector<Held> held;
   for (auto& [key, stream] : streams.all()) {
     stream.tailer->refresh(context);
-    stream.tailer->collectHeld(context.grace, held);
+    stream.tailer->collectHeld(options_.patience, context, held);
   }
   const base::Nanos now = context.clock.steady();
   for (const Held& one : held) {

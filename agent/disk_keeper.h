@@ -29,7 +29,7 @@ namespace logtail::agent {
 struct DiskOptions {
   std::string spoolDirectory;  // STATE/spool; empty: no copies are made
   DiskLimits limits;
-  base::Nanos patience = std::chrono::seconds(2);
+  base::Nanos patience = std::chrono::seconds(2);  // none for a file that goes before it is over
   base::Nanos interval = std::chrono::seconds(1);
   base::FileSystem* files = &base::posixFileSystem();
 };

@@ -88,9 +88,10 @@ class StreamTailer {
     bool unlinked = false;   // only the descriptor keeps its disk
     bool elsewhere = false;  // its `.gz` has the same bytes
     bool atRisk = false;     // not acknowledged, and rotation deletes it soon or has
+    bool urgent = false;     // deleted, or due before any patience is over
     base::Nanos finalAt{};   // since when its end is final; max: it is not yet
   };
-  void collectHeld(base::Nanos grace, std::vector<Held>& into);
+  void collectHeld(base::Nanos patience, const TailContext& context, std::vector<Held>& into);
   // Until rotation deletes the first file that is not acknowledged, by its rate so far; zero once
   // it has. Nothing when there is none, or no rate yet.
   std::optional<base::Nanos> untilRotationLoss(int64_t wallNanos) const;
@@ -143,6 +144,7 @@ class StreamTailer {
   void endBlock(Generation& generation, uint64_t to, uint64_t tailHash, uint32_t flags,
                 TailContext& context);
   base::Nanos finalAt(size_t index, base::Nanos grace) const;
+  std::optional<base::Nanos> untilDeleted(const Generation& generation, int64_t wallNanos) const;
   void wakeBy(base::Nanos when);
   void forgetFinished();
 

@@ -22,7 +22,8 @@ uint64_t endOf(LogFile& file, uint64_t from, std::span<char> scratch) {
 
 }  // namespace
 
-void StreamTailer::collectHeld(base::Nanos grace, std::vector<Held>& into) {
+void StreamTailer::collectHeld(base::Nanos patience, const TailContext& context,
+                               std::vector<Held>& into) {
   for (size_t i = 0; i < generations_.size(); ++i) {
     const Generation& generation = generations_[i];
     if (generation.file == nullptr || generation.copyOf || generation.endAcked) continue;
@@ -33,9 +34,18 @@ void StreamTailer::collectHeld(base::Nanos grace, std::vector<Held>& into) {
     held.elsewhere = generation.compressed;
     held.atRisk = !generation.copied && (!generation.compressed || generation.endangered);
     held.atRisk = held.atRisk && (generation.unlinked || generation.endangered || goneAt_);
-    held.finalAt = finalAt(i, grace);
+    const auto due = untilDeleted(generation, context.clock.wallNanos());
+    held.urgent = held.atRisk && due && *due <= patience;
+    held.finalAt = finalAt(i, context.grace);
     if (held.unlinked || held.atRisk) into.push_back(held);
   }
+}
+
+std::optional<base::Nanos> StreamTailer::untilDeleted(const Generation& generation,
+                                                      int64_t wallNanos) const {
+  if (generation.unlinked || generation.copyOf) return base::Nanos::zero();
+  if (!generation.newerRotated) return std::nullopt;
+  return rotation_.untilDeleted(*generation.newerRotated, rotatedKept_, wallNanos);
 }
 
 std::optional<base::Nanos> StreamTailer::untilRotationLoss(int64_t wallNanos) const {
@@ -43,12 +53,7 @@ std::optional<base::Nanos> StreamTailer::untilRotationLoss(int64_t wallNanos) co
   if (goneAt_) return least;  // nothing rotates any more
   for (const Generation& generation : generations_) {
     if (generation.file == nullptr || generation.endAcked) continue;
-    std::optional<base::Nanos> until;
-    if (generation.unlinked || generation.copyOf) {
-      until = base::Nanos::zero();
-    } else if (generation.newerRotated) {
-      until = rotation_.untilDeleted(*generation.newerRotated, rotatedKept_, wallNanos);
-    }
+    const auto until = untilDeleted(generation, wallNanos);
     if (until && (!least || *until < *least)) least = until;
   }
   return least;

@@ -119,13 +119,17 @@ void StreamTailer::noteRotation(const std::vector<ListedLogFile>& listed) {
 }
 
 void StreamTailer::noteSuccessors(TailContext& context) {
+  const base::Nanos now = context.clock.steady();
   for (size_t i = 0; i + 1 < generations_.size(); ++i) {
-    if (!generations_[i].successorSeen) generations_[i].successorSeen = context.clock.steady();
+    if (generations_[i].successorSeen) continue;
+    // A successor that was rotated itself was written to: nobody writes to this one any more.
+    const bool isLong = i + 2 < generations_.size() && generations_[i + 1].newerRotated;
+    generations_[i].successorSeen = isLong ? now - context.grace : now;
   }
   // A successor that cannot be opened is one, too: else the file before it would keep the
   // descriptor that the successor waits for.
   if (unopenedBehind_ && !generations_.empty() && !generations_.back().successorSeen) {
-    generations_.back().successorSeen = context.clock.steady();
+    generations_.back().successorSeen = now;
   }
   for (Generation& generation : generations_) {
     const bool isOver = generation.successorSeen || generation.unlinked;

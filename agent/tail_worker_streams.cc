@@ -50,7 +50,7 @@ void TailWorker::Impl::open() {
         self->work();
       },
       period, period);
-  startDiskTimer(options_.disk.interval);
+  startDiskTimer(base::Nanos::zero());  // what a run before could not keep may go any moment
   watchRoot();
   scanContainers();
   starting_ = false;

@@ -123,7 +123,8 @@ TEST_F(DiskFull, OfTheQueueAgentsWaitAndEverythingArrivesOnceThereIsRoom) {
 TEST_F(DiskFull, OfTheFileOutputItWaitsAndTheQueueHoldsEverything) {
   if (const auto why = mountSmall("results", 4 * kMiB); !why.empty()) GTEST_SKIP() << why;
   startAll();
-  await(Target::kAggregator, "logtail_output_up{output=\"files\"}", [](double up) { return up == 0; });
+  await(Target::kAggregator, "logtail_output_up{output=\"files\"}",
+        [](double up) { return up == 0; });
   ASSERT_TRUE(disk_->fill().ok());
   awaitTwoMore(Target::kAggregator, "logtail_output_retries_total{output=\"files\"}");
   // Taking in goes on.
@@ -133,7 +134,8 @@ TEST_F(DiskFull, OfTheFileOutputItWaitsAndTheQueueHoldsEverything) {
   start(Target::kAggregator);
   awaitTwoMore(Target::kAggregator, "logtail_output_retries_total{output=\"files\"}");
   ASSERT_TRUE(disk_->makeRoom(kRoom).ok());
-  await(Target::kAggregator, "logtail_output_up{output=\"files\"}", [](double up) { return up == 1; });
+  await(Target::kAggregator, "logtail_output_up{output=\"files\"}",
+        [](double up) { return up == 1; });
   finish();
 }
 

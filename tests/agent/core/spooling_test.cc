@@ -233,6 +233,36 @@ TEST_F(Spooling, AStopKeepsWhatIsDeletedAndNotAcknowledged) {
   EXPECT_EQ(sink_.messages("a"), (Messages{"one", "two"}));
 }
 
+TEST_F(Spooling, AFileThatIsDeletedIsCopiedWithoutPatience) {
+  options_.disk.patience = std::chrono::hours(1);
+  shipOneThenBlock("a");
+  append(log("a"), cri("two"));
+  const std::string first = rotate("a");
+  append(log("a"), cri("three"));
+  awaitALook("b");
+  EXPECT_EQ(copies(), 0u);
+  fs::remove(first);
+  EXPECT_TRUE(eventually([&] { return copies() == 1; }));
+}
+
+// A start finds it among the oldest, with others that were rotated after it: its end is final.
+TEST_F(Spooling, AfterARestartWhatRotationDeletesNextIsCopiedWithoutAGrace) {
+  options_.grace = std::chrono::hours(1);
+  sink_.silent(true);
+  createPod("a");
+  append(log("a"), cri("one"));
+  const std::string first = rotateIntoDanger("a");
+  start();
+  ASSERT_TRUE(eventually([&] { return copies() >= 1; }));
+  stop();
+  fs::remove(first);
+  sink_.silent(false);
+  options_.grace = std::chrono::milliseconds(50);
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", 4));
+  EXPECT_EQ(sink_.messages("a"), (Messages{"one", "three", "four", "five"}));
+}
+
 TEST_F(Spooling, AHealthyWayMakesNoCopy) {
   options_.disk.patience = std::chrono::hours(1);
   createPod("a");
