@@ -137,6 +137,18 @@ bool DiskKeeper::mayCopy(const Held& held) {
   return disk_.mayCopy(bytes, spool_.diskBytes() + others);
 }
 
+// Before the plan only the order is known: behind the copies there are, for the oldest is copied
+// first. The plan numbers no file lower than that, so that later copies come behind these.
+SpoolHeader DiskKeeper::headerOf(const Held& held) const {
+  SpoolHeader header = held.tailer->headerOf(held.index);
+  if (held.tailer->planned()) return header;
+  for (auto at = spool_.copies().lower_bound({held.tailer->key(), {}});
+       at != spool_.copies().end() && at->first.first == held.tailer->key(); ++at) {
+    header.ordinal = std::max(header.ordinal, at->second.header.ordinal + 1);
+  }
+  return header;
+}
+
 // The oldest that is at risk and has no copy. Once it is made, the next has its turn.
 void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now) {
   if (job_ != nullptr || options_.spoolDirectory.empty()) return;
@@ -147,7 +159,7 @@ void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos 
     return a.tailer->rotatedNanosOf(a.index) < b.tailer->rotatedNanosOf(b.index);
   });
   for (const Held& one : held) {
-    SpoolHeader header = one.tailer->headerOf(one.index);
+    SpoolHeader header = headerOf(one);
     if (header.generation.fingerprint == 0) continue;
     if (spool_.find(one.tailer->key(), header.generation) != nullptr) {
       one.tailer->markCopied(one.index);
@@ -214,7 +226,7 @@ void DiskKeeper::keepAll(StreamRegistry& streams, TailContext& context) {
     // Nobody writes to a deleted file of a container that is gone, whatever its grace.
     const bool isOver = one.finalAt <= now || (one.unlinked && one.finalAt != base::Nanos::max());
     if (!one.atRisk || !isOver || !mayCopy(one)) continue;
-    SpoolHeader header = one.tailer->headerOf(one.index);
+    SpoolHeader header = headerOf(one);
     const bool underWay = job_ != nullptr && job_->copy.header.description == header.description &&
                           job_->copy.header.generation == header.generation;
     if (header.generation.fingerprint == 0 || underWay) continue;

@@ -66,6 +66,7 @@ class DiskKeeper {
   void startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos now);
   void startJob(uv_loop_s* loop, const Held& held, SpoolHeader header);
   bool mayCopy(const Held& held);
+  SpoolHeader headerOf(const Held& held) const;
   void finished(Job& job);
   void noteCopied(const base::Status& status);
   void giveUp(const std::vector<Held>& held, StreamRegistry& streams, TailContext& context,

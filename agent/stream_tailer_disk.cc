@@ -72,7 +72,7 @@ SpoolHeader StreamTailer::headerOf(size_t index) const {
     header.generation = {**print, 0};
   }
   header.description = description();
-  header.ordinal = planned_ ? generation.ordinal : static_cast<uint32_t>(index);
+  header.ordinal = generation.ordinal;  // unplanned: not known, DiskKeeper finds one
   header.rotatedNanos = generation.rotatedNanos;
   if (!planned_) return header;
   header.from = generation.ackedTo;

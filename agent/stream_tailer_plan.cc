@@ -1,6 +1,7 @@
 // StreamTailer's start, and its new starts: where reading resumes in what files and copies there
 // are.
 #include <algorithm>
+#include <tuple>
 
 #include "agent/fingerprint.h"
 #include "agent/stream_tailer.h"
@@ -71,7 +72,8 @@ std::vector<FoundFile> StreamTailer::describeFiles(TailContext& context) const {
 // Copies of what no file of the directory has: they are older than all of those.
 void StreamTailer::takeIn(std::vector<SpooledCopy> copies) {
   std::sort(copies.begin(), copies.end(), [](const SpooledCopy& a, const SpooledCopy& b) {
-    return a.header.ordinal < b.header.ordinal;
+    return std::tie(a.header.ordinal, a.header.rotatedNanos) <
+           std::tie(b.header.ordinal, b.header.rotatedNanos);
   });
   std::vector<Generation> older;
   for (SpooledCopy& copy : copies) {

@@ -109,10 +109,11 @@ bool NodeFixture::eventually(const std::function<bool()>& condition) {
 }
 
 size_t NodeFixture::copies() const {
-  if (!fs::exists(spoolDir())) return 0;
   size_t count = 0;
-  for (const auto& entry : fs::recursive_directory_iterator(spoolDir())) {
-    if (entry.path().extension() == ".spool") ++count;
+  std::error_code gone;  // what was listed may be renamed or removed meanwhile
+  for (fs::recursive_directory_iterator at(spoolDir(), gone), end; !gone && at != end;
+       at.increment(gone)) {
+    if (at->path().extension() == ".spool") ++count;
   }
   return count;
 }
