@@ -105,6 +105,10 @@ void DiskKeeper::removeUnneeded(StreamRegistry& streams) {
     if (stream != nullptr && !stream->tailer->needs(key.second)) over.push_back(key);
   }
   for (const auto& [stream, generation] : over) (void)spool_.remove(stream, generation);
+  std::erase_if(nothingBehind_, [&](const Spool::Key& key) {
+    const FollowedStream* stream = streams.find(key.first);
+    return stream == nullptr || !stream->tailer->needs(key.second);
+  });
 }
 
 void DiskKeeper::forget(const event::StreamKey& stream) {
@@ -161,6 +165,7 @@ void DiskKeeper::startCopy(uv_loop_s* loop, std::vector<Held> held, base::Nanos 
   for (const Held& one : held) {
     SpoolHeader header = headerOf(one);
     if (header.generation.fingerprint == 0) continue;
+    if (nothingBehind_.contains({one.tailer->key(), header.generation})) continue;
     if (spool_.find(one.tailer->key(), header.generation) != nullptr) {
       one.tailer->markCopied(one.index);
       continue;
@@ -198,7 +203,10 @@ void DiskKeeper::startJob(uv_loop_s* loop, const Held& held, SpoolHeader header)
 
 void DiskKeeper::finished(Job& job) {
   const event::StreamKey stream = job.copy.header.description.key();
-  noteCopied(spool_.finish(std::move(job.copy), job.written).status());
+  const Spool::Key key{stream, job.copy.header.generation};
+  const base::Status status = spool_.finish(std::move(job.copy), job.written).status();
+  if (!status.ok() && status.code() == base::Errc::kNotFound) nothingBehind_.insert(key);
+  noteCopied(status);
   if (job.isOver) forget(stream);
   counts_.spoolBytes = spool_.diskBytes();
   job_.reset();

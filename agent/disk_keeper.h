@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -81,7 +82,9 @@ class DiskKeeper {
   Spool spool_;
   DiskBudget disk_;
   std::unique_ptr<Job> job_;  // the copy under way
-  uint64_t heldBytes_ = 0;    // deleted but open, as of the last look
+  // At risk, but all of their bytes are acknowledged: only their end is not, which needs no copy.
+  std::set<Spool::Key> nothingBehind_;
+  uint64_t heldBytes_ = 0;  // deleted but open, as of the last look
 };
 
 }  // namespace logtail::agent

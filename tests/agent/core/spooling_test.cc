@@ -263,6 +263,49 @@ TEST_F(Spooling, AfterARestartWhatRotationDeletesNextIsCopiedWithoutAGrace) {
   EXPECT_EQ(sink_.messages("a"), (Messages{"one", "three", "four", "five"}));
 }
 
+// Files whose bytes are all acknowledged, but not their end, have nothing to copy and delay nobody.
+// The second start gets no answer, and so does not know how the first one numbered its copies.
+TEST_F(Spooling, CopiesOfSeveralStartsAreReadInTheOrderOfTheirFiles) {
+  createPod("a");
+  start();
+  Messages want;
+  const auto write = [&](const std::string& message) {
+    want.push_back(message);
+    append(log("a"), cri(message));
+  };
+  for (const char* message : {"a", "b", "c"}) {
+    write(message);
+    ASSERT_TRUE(sink_.waitForCount("a", want.size()));
+    fs::remove(rotate("a"));
+  }
+  sink_.block(true);
+  std::vector<std::string> files;
+  for (const char* message : {"d", "e", "f", "g"}) {
+    write(message);
+    files.push_back(rotate("a"));
+  }
+  write("h");
+  ASSERT_TRUE(eventually([&] { return copies() >= 1; }));
+  const size_t before = copies();
+  stop();
+  for (size_t i = 0; i < before; ++i) fs::remove(files[i]);
+  sink_.block(false);
+  sink_.silent(true);
+  start();
+  for (const char* message : {"i", "j"}) {
+    files.push_back(rotate("a"));
+    write(message);
+  }
+  ASSERT_TRUE(eventually([&] { return copies() > before; }));
+  const size_t all = copies();
+  stop();
+  for (size_t i = before; i < all; ++i) fs::remove(files[i]);
+  sink_.silent(false);
+  start();
+  ASSERT_TRUE(sink_.waitForCount("a", want.size()));
+  EXPECT_EQ(sink_.messages("a"), want);
+}
+
 TEST_F(Spooling, AHealthyWayMakesNoCopy) {
   options_.disk.patience = std::chrono::hours(1);
   createPod("a");
