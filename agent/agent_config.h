@@ -19,7 +19,7 @@ struct LogsConfig {
   std::string dir = "/var/log";
   base::Bytes maxLine{128 * 1024};
   base::Bytes readRate{0};  // a second; 0: no cap
-  std::chrono::nanoseconds batchInterval = std::chrono::milliseconds(10);
+  std::chrono::nanoseconds batchInterval = std::chrono::milliseconds(15);
   std::chrono::nanoseconds rotationGrace = std::chrono::seconds(1);
   std::chrono::nanoseconds safetyScan = std::chrono::seconds(30);
 };
