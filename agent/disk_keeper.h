@@ -5,12 +5,13 @@
 // that is at risk -> DiskBudget says what is too much -> the tailer goes on in the copy, or
 // declares the bytes lost. What nobody needs any more goes. At risk is a generation at its final
 // end that is not acknowledged to there and is among the two oldest files of its directory, or
-// deleted, or of a container that is gone. It waits `patience` first: with a healthy aggregator the
-// acknowledgement is faster, and nothing is ever copied. Owned by a TailWorker; file system, budget
-// and counts must outlive it. Thread: the worker's, but for the copying: one copy at a time runs on
-// a thread of libuv's pool with a descriptor of its own, for it writes and syncs as many megabytes
-// as a log file has, and reading must not wait for that. Failure: a copy that fails is counted and
-// tried again; the held descriptor is still there.
+// deleted, or of a container that is gone. It waits `patience` first, unless rotation has deleted
+// the file or will before that: with a healthy aggregator the acknowledgement is faster, and
+// nothing is ever copied. Owned by a TailWorker; file system, budget and counts must outlive it.
+// Thread: the worker's, but for the copying: one copy at a time runs on a thread of libuv's pool
+// with a descriptor of its own, for it writes and syncs as many megabytes as a log file has, and
+// reading must not wait for that. Failure: a copy that fails is counted and tried again; the held
+// descriptor is still there.
 
 #include <functional>
 #include <memory>

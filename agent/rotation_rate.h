@@ -2,8 +2,8 @@
 // How fast one container's log directory rotates, and so when it deletes a file.
 //
 // Flow: StreamTailer::refresh() (each listing) -> RotationRate -> seconds_to_rotation_loss
-// (docs/operations.md). Owned by a StreamTailer; its thread. Nothing fails: what the listings do
-// not tell is not known.
+// (docs/operations.md), and which files the spool copies at once. Owned by a StreamTailer; its
+// thread. Nothing fails: what the listings do not tell is not known.
 
 #include <cstdint>
 #include <optional>

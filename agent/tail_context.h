@@ -29,7 +29,8 @@ struct TailContext {
   base::Clock& clock;
   TailCounts& counts;
   uint32_t configEpoch;
-  base::Nanos grace;  // a rotated file's end is final this long after its successor was seen
+  base::Nanos grace;  // a rotated file's end is final this long after its successor was seen, or
+                      // at once when another one was rotated behind it already
   InflaterPool* inflaters;
   DescriptorQuota* descriptors;
   void (*makeRoom)(void* worker);  // lets files rest that need not be open

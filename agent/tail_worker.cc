@@ -37,10 +37,10 @@ void TailWorker::Impl::resume(const event::StreamKey& key, const event::Resume& 
 
 // Any thread. Most acknowledgements can wait until the worker is awake anyway, at the latest for
 // its look at the disk; a file's end may be what a stream waits for to be done. They hold their
-// frame's memory meanwhile, so those of others are not kept at all.
+// frame's memory meanwhile: where that is short they cannot wait, and those of others are not kept.
 void TailWorker::Impl::acknowledged(AckedBlocks blocks) {
   bool mine = false;
-  bool urgent = false;
+  bool urgent = counts_.memoryShort.load(std::memory_order_relaxed);
   for (const event::BlockHeader& block : *blocks) {
     if (!isMine(block.stream)) continue;
     mine = true;
@@ -187,6 +187,7 @@ void TailWorker::Impl::wakeBy(base::Nanos when) {
 
 void TailWorker::Impl::wake() {
   wakeAt_.reset();
+  takeAcknowledged();  // it frees memory, and files that may rest
   if (!rootWatched_) {
     watchRoot();
     containersDirty_ = containersDirty_ || rootWatched_;

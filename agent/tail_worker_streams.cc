@@ -248,7 +248,6 @@ bool TailWorker::Impl::letFilesRest() {
 void TailWorker::Impl::openAfterRest() {
   if (clock_.steady() < nextRest_) return wakeBy(nextRest_);
   filesWait_ = false;
-  takeAcknowledged();  // what may rest now
   if (letFilesRest() || !descriptors_.full()) openWhatWaits();
 }
 
